@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from agentic_atlas.protocol.caller.agents import (
         AgentInfo,
         AgentInstance,
+        AgentShares,
         AgentSummary,
+        EndedToken,
         NewToken,
         SecondInstance,
+        ShareInfo,
         SkillInfo,
         TokenInfo,
     )
@@ -107,7 +110,8 @@ _HOME: Final = {
     ),
     "agentic_atlas.protocol.caller.accounts": "AccountInfo InvitationInfo LoggedOut NewInvitation TotpEnrolment",
     "agentic_atlas.protocol.caller.agents": (
-        "AgentInfo AgentInstance AgentSummary NewToken SecondInstance ShareInfo SkillInfo TokenInfo"
+        "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken SecondInstance ShareInfo SkillInfo "
+        "TokenInfo"
     ),
     "agentic_atlas.protocol.caller.audit": "AuditActor AuditEntry AuditFlaw AuditHead AuditObject AuditReport",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
@@ -146,6 +150,7 @@ __all__ = [
     "Agent",
     "AgentInfo",
     "AgentInstance",
+    "AgentShares",
     "AgentSummary",
     "ApiKeyInfo",
     "Artifact",
@@ -189,6 +194,7 @@ __all__ = [
     "Context",
     "DataPart",
     "Delivery",
+    "EndedToken",
     "ErrorInfo",
     "EventInfo",
     "FilePart",

@@ -80,6 +80,10 @@ def of_agent(*names: str, by: str = "name", to: str = "", **body: Any) -> Ask:
     return ask
 
 
+def unshared(args: dict[str, Any]) -> Asked:
+    return of_agent(to="subjects")(args | {"subjects": ",".join(args["subjects"])})
+
+
 def submitted(ask: Any) -> dict[str, Any]:
     return {"agent": ask.agent, "skill": ask.skill, "input": json.loads(bytes(ask.input))}
 
@@ -117,8 +121,8 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/agents/{owner}/{name}/tokens": Row("tokens.issue", of_agent(by="agent_name")),
     "GET /api/v1/agents/{owner}/{name}": Row("agents.show", of_agent()),
     "PATCH /api/v1/agents/{owner}/{name}": Row("agents.update", of_agent("description")),
-    "PUT /api/v1/agents/{owner}/{name}/shares": Row("agents.share", of_agent("subject", "access")),
-    "DELETE /api/v1/agents/{owner}/{name}/shares/{subject}": Row("agents.unshare", of_agent(to="subject")),
+    "PUT /api/v1/agents/{owner}/{name}/shares": Row("agents.share", of_agent("subjects", "access")),
+    "DELETE /api/v1/agents/{owner}/{name}/shares/{subjects}": Row("agents.unshare", unshared),
     "DELETE /api/v1/agents/{owner}/{name}": Row("agents.delete", of_agent()),
     "POST /api/v1/tokens/{token_id}/rotate": Row("tokens.rotate", in_path("token_id")),
     "DELETE /api/v1/tokens/{token_id}": Row("tokens.revoke", in_path("token_id")),
@@ -242,7 +246,7 @@ class Doors(World):
     async def agent(self, owner: Principal | None = None) -> AgentRecord:
         agent = await super().agent(owner)
         if agent.owner_id == self.ada.user.id:
-            await self.engine.store.shares.put(agent.id, Share(f"user:{self.vic.user.id}", AccessLevel.MANAGE))
+            await self.engine.store.shares.put(agent.id, [Share(f"user:{self.vic.user.id}", AccessLevel.MANAGE)], 0.0)
         return agent
 
     async def ask(self, route: str, who: str, asked: Asked) -> httpx.Response:

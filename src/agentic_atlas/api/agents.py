@@ -14,9 +14,9 @@ from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentPage,
     AgentRequest,
+    AgentShares,
     AgentSummary,
     NewToken,
-    ShareList,
     ShareRequest,
     TokenInfo,
     TokenList,
@@ -91,20 +91,19 @@ async def update(name: str, body: AgentChange, application: Application, who: Pr
     return json(agent)
 
 
-@routes.at("PUT", "/agents/{name}/shares", answers=ShareList)
-@routes.at("PUT", "/agents/{owner}/{name}/shares", answers=ShareList)
+@routes.at("PUT", "/agents/{name}/shares", answers=AgentShares)
+@routes.at("PUT", "/agents/{owner}/{name}/shares", answers=AgentShares)
 async def share(name: str, body: ShareRequest, application: Application, who: Principal, owner: str = "") -> Response:
-    """Share an agent with a user, a group or everyone, in place of what was shared with them; its owner only."""
+    """Share an agent with users, groups or everyone, in place of what was shared with them; its owner only."""
     level = AccessLevel(body.access)
-    shares = await agents.share(who, application, _full(owner, name), body.subject, level)
-    return json(ShareList(items=shares))
+    return json(await agents.share(who, application, _full(owner, name), body.subjects, level))
 
 
-@routes.at("DELETE", "/agents/{name}/shares/{subject}", answers=ShareList)
-@routes.at("DELETE", "/agents/{owner}/{name}/shares/{subject}", answers=ShareList)
-async def unshare(name: str, subject: str, application: Application, who: Principal, owner: str = "") -> Response:
-    """Share an agent with a user, a group or everyone no more; its owner only."""
-    return json(ShareList(items=await agents.unshare(who, application, _full(owner, name), subject)))
+@routes.at("DELETE", "/agents/{name}/shares/{subjects}", answers=AgentShares)
+@routes.at("DELETE", "/agents/{owner}/{name}/shares/{subjects}", answers=AgentShares)
+async def unshare(name: str, subjects: str, application: Application, who: Principal, owner: str = "") -> Response:
+    """Share an agent with users, groups or everyone no more, with commas between them; its owner only."""
+    return json(await agents.unshare(who, application, _full(owner, name), subjects.split(",")))
 
 
 @routes.at("DELETE", "/agents/{name}", status=HTTPStatus.NO_CONTENT)

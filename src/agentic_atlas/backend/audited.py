@@ -58,8 +58,8 @@ _TASK: Final = Audited(kind="task", id_in="task_id", waits=False)
 AUDITED: Final[Mapping[str, Audited]] = {
     "agents.create": Audited(kind="agent", name_in="name"),
     "agents.update": Audited(kind="agent", name_in="name", told=("name", "rename", "disabled", "description")),
-    "agents.share": Audited(kind="agent", name_in="name", told=("subject", "access")),
-    "agents.unshare": Audited(kind="agent", name_in="name", told=("subject",)),
+    "agents.share": Audited(kind="agent", name_in="name", told=("subjects", "access")),
+    "agents.unshare": Audited(kind="agent", name_in="name", told=("subjects",)),
     "agents.delete": Audited(kind="agent", name_in="name"),
     "tokens.issue": Audited(kind="token", name_in="name", told=("agent_name", "lifetime", "scopes", "renews")),
     "tokens.rotate": Audited(
@@ -113,7 +113,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
 }
 """What the log says of each use case that it tells of, by its module and name."""
 
-OF_ITSELF: Final = ("audit.broken", "audit.lost", "instances.admit", "instances.take_over", "keys.use")
+OF_ITSELF: Final = ("audit.broken", "audit.lost", "instances.admit", "instances.take_over", "keys.use", "tokens.end")
 """What it tells of besides: what was found of itself, who was kept out, and who came in another's place."""
 
 ACTIONS: Final = (*sorted({*AUDITED, *OF_ITSELF}),)

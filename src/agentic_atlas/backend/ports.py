@@ -376,14 +376,15 @@ class Agents(Protocol):
 class Shares(Protocol):
     """With whom agents are shared besides their owners. `AgentRecord` has them too."""
 
-    async def put(self, agent_id: str, share: Share) -> None:
-        """Share an agent, in place of what was shared with the same subject.
+    async def put(self, agent_id: str, shares: Sequence[Share], now: float) -> list[Token]:
+        """Share an agent, in place of what was shared with the same subjects; with all of these or with none.
 
-        Raises NotFound without the agent, Conflict (`too_many_shares`) for one of more than `MOST_SHARES`.
+        Returns the tokens that this ended (`Tokens`). Raises NotFound without the agent, Conflict (`too_many_shares`)
+        for one of more than `MOST_SHARES`.
         """
 
-    async def drop(self, agent_id: str, subject: str) -> None:
-        """Share it with this subject no more; nothing when it was not."""
+    async def drop(self, agent_id: str, subjects: Sequence[str], now: float) -> list[Token]:
+        """Share it with these subjects no more, as far as it was; return the tokens that this ended."""
 
     async def named(self, agent_id: str) -> list[tuple[Share, str]]:
         """Return with whom an agent is shared, and the names of those users and groups, by name.
@@ -404,8 +405,8 @@ class Groups(Protocol):
     async def find(self, *, user_id: str | None, limit: int, after: str | None = None) -> list[Group]:
         """Return groups by name, from the one after `after`: those that a user is in, or all with None."""
 
-    async def delete(self, group_id: str) -> None:
-        """Remove a group, and what is shared with it."""
+    async def delete(self, group_id: str, now: float) -> list[Token]:
+        """Remove a group, and what is shared with it; return the tokens that this ended (`Tokens`)."""
 
     async def put_member(self, group_id: str, user_id: str) -> None:
         """Have a user in a group.
@@ -414,8 +415,8 @@ class Groups(Protocol):
         `MOST_MEMBERSHIPS`.
         """
 
-    async def drop_member(self, group_id: str, user_id: str) -> None:
-        """Have a user not in a group."""
+    async def drop_member(self, group_id: str, user_id: str, now: float) -> list[Token]:
+        """Have a user not in a group; return the tokens that this ended (`Tokens`)."""
 
     async def members(self, group_id: str) -> list[User]:
         """Return who is in a group, by name."""
@@ -426,10 +427,14 @@ NamedToken: TypeAlias = tuple[Token, str]
 
 
 class Tokens(Protocol):
-    """Agent tokens, without the tokens themselves."""
+    """Agent tokens, without the tokens themselves.
+
+    Of those that were made by a share (`Token.by_share`) none is stored, and none is good, while who made it may not
+    manage the agent (`rights.manages`): the write that ends this revokes them, and returns those that were good.
+    """
 
     async def add(self, token: Token) -> None:
-        """Store an issued token."""
+        """Store an issued token; raises NotFound (`agent_not_found`) where who made it may not manage the agent."""
 
     async def get(self, token_id: str) -> Token | None:
         """Return it."""
@@ -444,17 +449,18 @@ class Tokens(Protocol):
         """Return the tokens of this lineage, newest first, as `of_agent` does."""
 
     async def renew(self, token: Token, of: str) -> bool:
-        """Store a token that an agent has in place of the one with the id `of`; False, and it is not stored, when their
-        lineage or that one was revoked, or that one is about to retire.
+        """Store a token that an agent has in place of the one with the id `of`; False, and it is not stored, when that
+        was revoked, or is about to retire.
 
         Of those of the lineage that have expired, and that no known instance has, the oldest are forgotten
         (`MOST_OF_LINEAGE`).
         """
 
-    async def rotate(self, token: Token, at: float) -> list[Token] | None:
+    async def rotate(self, token: Token, of: str, at: float) -> list[Token] | None:
         """Store a token in place of all others of its lineage, which end then, at the latest; in one step.
 
-        Returns those that had not ended; None, and nothing is stored, when the lineage was revoked.
+        Returns those that had not ended; None, and nothing is stored, when the one with the id `of` was revoked. Raises
+        as `add`.
         """
 
     async def revoke(self, token_id: str, now: float) -> Token | None:
@@ -492,14 +498,20 @@ class Users(Protocol):
     async def find(self, *, limit: int, after: str | None = None) -> list[User]:
         """Return users by name, from the one after `after`."""
 
-    async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
+    async def update(
+        self, user_id: str, now: float, *, role: Role | None = None, disabled_at: float | None = None
+    ) -> tuple[User | None, list[Token]]:
         """Change what is given; `disabled_at=0` enables again. With another role their invitations end, in one step.
+
+        Returns the user, and the tokens that this ended (`Tokens`).
 
         Raises Conflict (`last_administrator`), and changes nothing, where nobody would be left who administers.
         """
 
-    async def delete(self, user_id: str) -> bool:
-        """Remove a user with their keys, sessions, and what they log in with; their tasks stay. False: there was none.
+    async def delete(self, user_id: str, now: float) -> list[Token] | None:
+        """Remove a user with their keys, sessions, and what they log in with; their tasks stay. None: there was none.
+
+        Returns the tokens that this ended (`Tokens`).
 
         Raises Conflict, and removes nothing, while they own agents (`user_has_agents`), or where no administrator would
         be left who is enabled (`last_administrator`).

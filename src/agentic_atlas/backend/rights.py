@@ -44,6 +44,8 @@ class AgentToken(msgspec.Struct, frozen=True):
     """Names that the agent had while the token, or one that it came out of, was good."""
     key_id: str = ""
     """Of the key that signed it; empty where that is not known."""
+    made_by: str = ""
+    """Id of the user who made it; empty: that is not known."""
 
     @property
     def root(self) -> str:
@@ -151,6 +153,12 @@ class Principal(msgspec.Struct, frozen=True):
 def seen_by(user: User) -> Visible:
     """Return what a user sees, whatever their credential."""
     return Visible(None) if user.role is Role.ADMIN else Visible(user.id, None, user.subjects)
+
+
+def manages(user: User | None, agent: AgentRecord) -> bool:
+    """Tell whether a user, as they are now, may manage an agent: tokens that they made by a share are good so long."""
+    able = user is not None and user.disabled_at is None and role_allows(user.role, Right.WRITE_TOKENS)
+    return able and user is not None and seen_by(user).may(agent, AccessLevel.MANAGE)
 
 
 class Right(StrEnum):
@@ -362,6 +370,20 @@ def require_over(who: Principal, *roles: Role) -> None:
         raise insufficient(Scope.EVERYTHING)
 
 
+def require_share(who: Principal, access: AccessLevel) -> None:
+    """Let somebody share an agent of their own for this.
+
+    Whoever manages an agent has its tokens and sees its tasks: what is good for neither must not come by them through
+    whom it is shared with.
+
+    Raises:
+        Forbidden: what they have shown is not good for all that this gives (`insufficient_scope`).
+    """
+    for scope in (Scope.TOKENS_WRITE, Scope.TASKS_READ) if access is not AccessLevel.CALL else ():
+        if not covers(who.scopes, scope):
+            raise insufficient(scope)
+
+
 def require_call(who: Principal, agent: str, skill: str) -> None:
     """Let somebody ask for this skill of `name` or `owner/name`, if what they have shown is good for it.
 
@@ -414,6 +436,11 @@ def not_theirs(agent: AgentRecord, needed: AccessLevel) -> Forbidden:
         f"{agent.full_name} is shared with you for calling: its owner may share it for managing "
         f"(`atlas agents share {agent.full_name} --with NAME --manage`)"
     )
+
+
+def share_ended() -> NotFound:
+    """Return the answer to whoever managed an agent until just now."""
+    return NotFound("the agent was just shared with you for managing, and is no more", code="agent_not_found")
 
 
 def no_task(task_id: str) -> NotFound:

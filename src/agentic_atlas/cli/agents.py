@@ -195,10 +195,14 @@ def _print_instances(agent: AgentInfo, clock: TimeFormat, *, every: bool) -> Non
     shown = instances if every else [instance for instance in instances if instance.online]
     if shown:
         output.say("")
-        columns = ("instance", "online", "slots", "host", "process", "runtime", "connected", "address", "token ends")
+        columns = (
+            *("instance", "online", "slots", "host", "process", "runtime", "connected", "address"),
+            *("token ends", "token by"),
+        )
         rows = [_instance_row(instance, clock) for instance in shown]
         warned = [place for place, instance in enumerate(shown) if _ends_soon(instance, clock)]
-        output.table(columns, rows, shrinks=("runtime", "host"), drops=("process", "address"), warned=warned)
+        drops = ("process", "token by", "address")
+        output.table(columns, rows, shrinks=("runtime", "host"), drops=drops, warned=warned)
     if len(shown) < len(instances):
         output.aside(f"Instances of the past: {len(instances) - len(shown)}; --all shows them.")
     for second in agent.second_instances:
@@ -229,6 +233,7 @@ def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]
         connected,
         instance.address,
         clock.short(instance.token_ends_at),
+        instance.token_made_by,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Json
 
 if TYPE_CHECKING:
-    from agentic_atlas.protocol.caller.agents import ShareInfo
+    from agentic_atlas.protocol.caller.agents import AgentShares, ShareInfo
     from agentic_atlas.protocol.caller.people import GroupInfo
 
 With = Annotated[
@@ -32,25 +33,22 @@ def share(
 ) -> None:
     """Let others call an agent of yours, or manage it. It holds at once; said again, it takes the place of before."""
 
-    async def work() -> Sequence[ShareInfo]:
+    async def work() -> AgentShares:
         async with connection.connect() as atlas:
-            shares: Sequence[ShareInfo] = ()
-            for subject in with_:
-                shares = await atlas.agents.share(agent, subject, access="manage" if manage else "call")
-            return shares
+            return await atlas.agents.share(agent, *with_, access="manage" if manage else "call")
 
     _show(agent, connection.run(work()), json=json)
 
 
 def unshare(*, agent: AgentName, with_: With, json: Json = False) -> None:
-    """Let others call or manage an agent of yours no more, at once. What they asked for goes on, and stays theirs."""
+    """Let others call or manage an agent of yours no more, at once. What they asked for goes on, and stays theirs.
 
-    async def work() -> Sequence[ShareInfo]:
+    Tokens that they made end, and what is connected with them is disconnected.
+    """
+
+    async def work() -> AgentShares:
         async with connection.connect() as atlas:
-            shares: Sequence[ShareInfo] = ()
-            for subject in with_:
-                shares = await atlas.agents.unshare(agent, subject)
-            return shares
+            return await atlas.agents.unshare(agent, *with_)
 
     _show(agent, connection.run(work()), json=json)
 
@@ -133,11 +131,14 @@ def remove_member(*, group: GroupName, user: UserName, json: Json = False) -> No
     _show_group(connection.run(work()), json=json)
 
 
-def _show(agent: str, shares: Sequence[ShareInfo], *, json: bool) -> None:
+def _show(agent: str, shared: AgentShares, *, json: bool) -> None:
     if json:
-        output.document({"items": shares})
-    else:
-        output.say(f"{agent} is shared with {words_of(shares)}." if shares else f"{agent} is yours alone.")
+        output.document(shared)
+        return
+    shares = shared.items
+    output.say(f"{agent} is shared with {words_of(shares)}." if shares else f"{agent} is yours alone.")
+    for name, count in Counter(token.made_by for token in shared.ended).items():
+        output.say(f"Ended {count} {'token' if count == 1 else 'tokens'} that {name} made.")
 
 
 def _show_group(group: GroupInfo, *, json: bool) -> None:

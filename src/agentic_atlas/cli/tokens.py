@@ -110,7 +110,10 @@ def show_list(*, agent: AgentName, utc: Utc = False, iso: Iso = False, json: Jso
         output.aside(f"{agent} has no tokens yet: `atlas tokens create {agent}` makes one.")
     else:
         clock = times.clock(utc=utc, iso=iso)
-        columns = ("token", "name", "status", "in use", "expires", "renews", "last used", "address", "host", "instance")
+        columns = (
+            *("token", "name", "status", "in use", "expires", "made by"),
+            *("renews", "last used", "address", "host", "instance"),
+        )
         output.table(
             columns,
             [_row(token, clock) for token in found],
@@ -207,6 +210,7 @@ def _row(token: TokenInfo, clock: TimeFormat) -> tuple[str, ...]:
         token.status,
         "yes" if token.in_use else "",
         clock.short(_ends(token)),
+        token.made_by,
         "yes" if _renews(token) else "",
         clock.short(token.last_used_at),
         token.last_address,

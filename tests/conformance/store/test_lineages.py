@@ -56,7 +56,7 @@ async def test_revoking_one_revokes_its_lineage_and_nothing_takes_its_place(open
         assert {one.revoked_at for one in await store.tokens.of_lineage(TOKEN.id)} == {NOW + 9}
         assert await store.tokens.get(OTHER.id) == OTHER
         assert not await store.tokens.renew(after(4), "tok_3")
-        assert await store.tokens.rotate(after(4), NOW) is None
+        assert await store.tokens.rotate(after(4), TOKEN.id, NOW) is None
         assert await store.tokens.get("tok_4") is None
 
 
@@ -65,10 +65,10 @@ async def test_all_others_end_when_one_takes_their_place_and_never_later_than_th
         await grown(store)
         retired = [msgspec.structs.replace(one, retires_at=NOW + 60) for one in (TOKEN, after(2), after(3))]
         # Its id says nothing of when it is stored.
-        assert await store.tokens.rotate(after(2, id="tok_0"), NOW + 60) == retired
+        assert await store.tokens.rotate(after(2, id="tok_0"), TOKEN.id, NOW + 60) == retired
         assert await store.tokens.get("tok_0") == after(2, id="tok_0")
         assert await store.tokens.get(OTHER.id) == OTHER
-        later = await store.tokens.rotate(after(4), NOW + 90)
+        later = await store.tokens.rotate(after(4), TOKEN.id, NOW + 90)
         assert later is not None
         assert {one.id: one.retires_at for one in later} == {
             "tok_0": NOW + 90,
@@ -76,14 +76,14 @@ async def test_all_others_end_when_one_takes_their_place_and_never_later_than_th
             "tok_2": NOW + 60,
             "tok_3": NOW + 60,
         }
-        again = await store.tokens.rotate(after(70), NOW + 80)
+        again = await store.tokens.rotate(after(70), TOKEN.id, NOW + 80)
         assert {one.id: one.retires_at for one in again or ()} == {"tok_0": NOW + 80, "tok_4": NOW + 80}
 
 
 async def test_what_is_about_to_retire_is_not_renewed_and_what_took_its_place_is(opened: Open) -> None:
     async with opened() as store:
         await grown(store)
-        assert await store.tokens.rotate(after(4), NOW + 60) is not None
+        assert await store.tokens.rotate(after(4), TOKEN.id, NOW + 60) is not None
         assert not await store.tokens.renew(after(5), "tok_3")
         assert await store.tokens.get("tok_5") is None
         assert not await store.tokens.renew(after(5), "tok_none")
@@ -94,7 +94,7 @@ async def test_what_is_over_does_not_retire(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
         late = after(2, issued_at=NOW + 4000, expires_at=NOW + 9000)
-        assert await store.tokens.rotate(late, NOW + 5000) == []
+        assert await store.tokens.rotate(late, TOKEN.id, NOW + 5000) == []
         assert await store.tokens.get(TOKEN.id) == TOKEN
 
 

@@ -126,14 +126,14 @@ async def test_nobody_is_invited_as_what_they_are_no_more_and_another_role_ends_
         await populate(store)
         await store.accounts.invite(invitation(1), BOB.role)
         await store.accounts.invite(invitation(2, ADA), ADA.role)
-        await store.users.update(BOB.id, role=BOB.role)
+        await store.users.update(BOB.id, NOW, role=BOB.role)
         assert len(await store.accounts.invitations(NOW)) == 2
-        await store.users.update(BOB.id, role=Role.ADMIN)
+        await store.users.update(BOB.id, NOW, role=Role.ADMIN)
         assert [one.id for one, _ in await store.accounts.invitations(NOW)] == ["inv_2"]
         assert await store.accounts.replace_password(BOB.id, becomes("x"), NOW, invitation="inv_1") is None
         assert not await store.accounts.invite(invitation(3), BOB.role)
         assert await store.accounts.invite(invitation(4), Role.ADMIN)
-        await store.users.update(BOB.id, disabled_at=NOW)
+        await store.users.update(BOB.id, NOW, disabled_at=NOW)
         assert not await store.accounts.invite(invitation(5), Role.ADMIN)
         assert await store.accounts.invitation(id="inv_5") is None
 
@@ -179,7 +179,7 @@ async def test_who_may_not_come_in_when_it_is_written_gets_no_session_and_no_key
         await store.accounts.change(BOB.id, lambda held: replace(held, password_at=NOW + 1))
         assert not await store.sessions.add(session(2), with_password_of(shown))
         assert not await store.users.add_key(api_key(2), with_password_of(shown))
-        await store.users.update(BOB.id, disabled_at=NOW)
+        await store.users.update(BOB.id, NOW, disabled_at=NOW)
         now = await store.accounts.get(BOB.id)
         assert now is not None
         assert not await store.users.add_key(api_key(3), with_password_of(now))
@@ -211,10 +211,10 @@ async def test_an_identity_is_linked_to_whom_it_was_begun_for_as_they_are(opened
         await set_password(store)
         assert not await store.accounts.link(one, None)
         assert not await store.accounts.link(one, NOW + 1)
-        await store.users.update(BOB.id, disabled_at=NOW + 2)
+        await store.users.update(BOB.id, NOW, disabled_at=NOW + 2)
         assert not await store.accounts.link(one, NOW)
         assert await store.accounts.identified(one.issuer, one.subject) is None
-        await store.users.update(BOB.id, disabled_at=0.0)
+        await store.users.update(BOB.id, NOW, disabled_at=0.0)
         assert await store.accounts.link(one, NOW)
 
 
@@ -223,9 +223,9 @@ async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> 
         await populate(store)
         await set_password(store)
         assert not await store.accounts.anybody()
-        await store.users.update(BOB.id, role=Role.ADMIN)
+        await store.users.update(BOB.id, NOW, role=Role.ADMIN)
         assert await store.accounts.anybody()
-        await store.users.update(BOB.id, disabled_at=NOW)
+        await store.users.update(BOB.id, NOW, disabled_at=NOW)
         assert not await store.accounts.anybody()
         await store.accounts.link(LinkedIdentity("https://id.example.org", "1", ADA.id, NOW), None)
         assert await store.accounts.anybody()
@@ -300,12 +300,12 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW), None)
         owner, free = (ADA, BOB) if await store.agents.find(Visible(ADA.id), limit=1) else (BOB, ADA)
         with pytest.raises(Conflict) as refused:
-            await store.users.delete(owner.id)
+            await store.users.delete(owner.id, NOW)
         assert refused.value.code == "user_has_agents"
         for agent in await store.agents.find(Visible(BOB.id), limit=10):
             await store.agents.delete(agent.id)
-        assert await store.users.delete(BOB.id)
-        assert not await store.users.delete(BOB.id)
+        assert await store.users.delete(BOB.id, NOW) == []
+        assert await store.users.delete(BOB.id, NOW) is None
         assert await store.users.get(BOB.id) is None
         assert await store.accounts.get(BOB.id) is None
         assert await store.accounts.invitation(digest=INVITATION.digest) is None

@@ -42,7 +42,7 @@ async def test_an_agent_comes_with_its_shares_wherever_it_comes_from(opened: Ope
             Share(WITH_BOB, MANAGE),
             Share(WITH_BOB, CALL),
         ):
-            await store.shares.put(LIBRARY.id, share)
+            await store.shares.put(LIBRARY.id, [share], NOW)
         shares = (Share(EVERYONE, CALL), Share(WITH_READERS, MANAGE), Share(WITH_BOB, CALL))
         bearer = await store.tokens.bearer(TOKEN.id)
         assert bearer is not None
@@ -61,18 +61,18 @@ async def test_a_share_that_is_dropped_is_gone_and_those_of_a_deleted_group_with
     async with opened() as store:
         await furnish(store)
         for subject in (WITH_BOB, WITH_READERS, "user:nobody"):
-            await store.shares.put(LIBRARY.id, Share(subject, CALL))
+            await store.shares.put(LIBRARY.id, [Share(subject, CALL)], NOW)
         assert [name for _, name in await store.shares.named(LIBRARY.id)] == ["bob", "readers"], "one of them is gone"
-        await store.shares.drop(LIBRARY.id, WITH_BOB)
-        await store.shares.drop(LIBRARY.id, "user:never")
-        await store.groups.delete(READERS.id)
+        await store.shares.drop(LIBRARY.id, [WITH_BOB], NOW)
+        await store.shares.drop(LIBRARY.id, ["user:never"], NOW)
+        await store.groups.delete(READERS.id, NOW)
         agent = await store.agents.get(LIBRARY.id)
         assert agent is not None
         assert agent.shares == (Share("user:nobody", CALL),)
         assert await store.agents.delete(LIBRARY.id)
         assert await store.shares.named(LIBRARY.id) == []
         with pytest.raises(NotFound):
-            await store.shares.put(LIBRARY.id, Share(WITH_BOB, CALL))
+            await store.shares.put(LIBRARY.id, [Share(WITH_BOB, CALL)], NOW)
 
 
 async def test_a_user_comes_with_their_groups(opened: Open) -> None:
@@ -86,9 +86,9 @@ async def test_a_user_comes_with_their_groups(opened: Open) -> None:
         assert [one.name for one in await store.groups.find(user_id=EVE.id, limit=9)] == ["readers"]
         assert [one.name for one in await store.groups.find(user_id=None, limit=9)] == ["readers", "writers"]
         assert [one.name for one in await store.groups.find(user_id=None, limit=1, after="readers")] == ["writers"]
-        await store.groups.drop_member("grp_1", BOB.id)
+        await store.groups.drop_member("grp_1", BOB.id, NOW)
         assert (await now(store, BOB)).groups == ("grp_0",)
-        await store.groups.delete("grp_0")
+        await store.groups.delete("grp_0", NOW)
         assert (await now(store, BOB)).groups == ()
         assert await store.groups.by_name("writers") is None
         with pytest.raises(Conflict):
@@ -102,10 +102,10 @@ async def test_there_is_an_end_to_shares_and_memberships(opened: Open, monkeypat
     async with opened() as store:
         await furnish(store)
         for number in range(ports.MOST_SHARES):
-            await store.shares.put(LIBRARY.id, Share(f"user:{number}", CALL))
-        await store.shares.put(LIBRARY.id, Share("user:0", MANAGE))
+            await store.shares.put(LIBRARY.id, [Share(f"user:{number}", CALL)], NOW)
+        await store.shares.put(LIBRARY.id, [Share("user:0", MANAGE)], NOW)
         with pytest.raises(Conflict) as full:
-            await store.shares.put(LIBRARY.id, Share(WITH_BOB, CALL))
+            await store.shares.put(LIBRARY.id, [Share(WITH_BOB, CALL)], NOW)
         assert full.value.code == "too_many_shares"
         for number in range(ports.MOST_MEMBERSHIPS):
             await store.groups.add(Group(f"grp_x{number}", f"x{number}", NOW))
@@ -128,7 +128,7 @@ async def test_what_is_listed_of_agents_and_tasks_is_what_the_predicate_shows(op
             ("readers2", Share(WITH_READERS, CALL)),
             ("readers2", Share(EVERYONE, CALL)),
         ):
-            await store.shares.put(f"agent_{name}", share)
+            await store.shares.put(f"agent_{name}", [share], NOW)
         agents = await store.agents.find(Visible(None), limit=99)
         for number, agent in enumerate(agents):
             for owner in (BOB, EVE):

@@ -122,20 +122,20 @@ async def test_a_users_update_changes_what_is_given(opened: Open) -> None:
         await populate(store)
         promoted = msgspec.structs.replace(BOB, role=Role.ADMIN)
         disabled = msgspec.structs.replace(promoted, disabled_at=NOW + 3)
-        assert await store.users.update(BOB.id) == BOB
-        assert await store.users.update(BOB.id, role=Role.ADMIN) == promoted
-        assert await store.users.update(BOB.id, disabled_at=NOW + 3) == disabled
+        assert await store.users.update(BOB.id, NOW) == (BOB, [])
+        assert await store.users.update(BOB.id, NOW, role=Role.ADMIN) == (promoted, [])
+        assert await store.users.update(BOB.id, NOW, disabled_at=NOW + 3) == (disabled, [])
         assert await store.users.get(BOB.id) == disabled
-        assert await store.users.update(BOB.id, disabled_at=0) == promoted
-        assert await store.users.update("user_none", role=Role.ADMIN) is None
+        assert await store.users.update(BOB.id, NOW, disabled_at=0) == (promoted, [])
+        assert await store.users.update("user_none", NOW, role=Role.ADMIN) == (None, [])
 
 
 @pytest.mark.parametrize(
     "end",
     [
-        lambda users, user_id: users.update(user_id, role=Role.MEMBER),
-        lambda users, user_id: users.update(user_id, disabled_at=NOW),
-        lambda users, user_id: users.delete(user_id),
+        lambda users, user_id: users.update(user_id, NOW, role=Role.MEMBER),
+        lambda users, user_id: users.update(user_id, NOW, disabled_at=NOW),
+        lambda users, user_id: users.delete(user_id, NOW),
     ],
     ids=["demoted", "disabled", "deleted"],
 )
@@ -160,10 +160,10 @@ async def test_of_administrators_who_end_each_other_at_once_one_remains(
 async def test_the_last_administrator_is_changed_as_long_as_they_stay_one(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
-        assert await store.users.update(ADA.id, role=Role.ADMIN, disabled_at=0) == ADA
+        assert await store.users.update(ADA.id, NOW, role=Role.ADMIN, disabled_at=0) == (ADA, [])
         for role, disabled_at in ((Role.VIEWER, None), (None, NOW), (Role.ADMIN, NOW), (Role.MEMBER, 0)):
             with pytest.raises(Conflict):
-                await store.users.update(ADA.id, role=role, disabled_at=disabled_at)
+                await store.users.update(ADA.id, NOW, role=role, disabled_at=disabled_at)
         assert await store.users.get(ADA.id) == ADA
 
 
@@ -172,7 +172,7 @@ async def test_a_key_is_found_by_its_digest_with_its_user_whatever_their_state(o
         await populate(store)
         key = api_key(1, expires_at=NOW - 5, revoked_at=NOW - 6, scopes=("tasks:read", "users:admin"))
         await store.users.add_key(key)
-        disabled = await store.users.update(BOB.id, disabled_at=NOW)
+        disabled, _ = await store.users.update(BOB.id, NOW, disabled_at=NOW)
         assert await store.users.key_by_digest(key.digest) == (key, disabled)
         assert await store.users.key_by_digest(bytes(32)) is None
 

@@ -100,7 +100,7 @@ async def test_one_members_things_do_not_exist_for_another(tmp_path: Path) -> No
                 continue  # administrators', who see all there is
             mine = filled(path, task_id=task["id"], token_id=token, key_id=key)
             none = filled(path, name="nothing", task_id="tsk_none", token_id="tok_none", key_id="key_none")
-            body = {"subject": "eve"} if path.endswith("/shares") else {}
+            body = {"subjects": ["eve"]} if path.endswith("/shares") else {}
             seen, absent = [await eve.request(method, url, json=body) for url in (mine, none)]
             assert (seen.status_code, absent.status_code) == (404, 404), (method, mine, seen.text)
             assert seen.json()["error"]["code"] == absent.json()["error"]["code"]

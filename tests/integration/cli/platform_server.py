@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, SigningKeyInfo, WhoAmI
@@ -51,6 +52,8 @@ class Platform:
     """Of every agent; without any there is one that is active."""
     keys: list[dict[str, Any]] = field(default_factory=list)
     shares: dict[str, str] = field(default_factory=dict)
+    ended: list[dict[str, Any]] = field(default_factory=list)
+    """The tokens that end with what is shared."""
     groups: dict[str, list[str]] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=lambda: {"router_url": "ws://127.0.0.1:8080/ws"})
     """Where it says that it is."""
@@ -102,11 +105,12 @@ class Platform:
 
     def _of_agent(self, asked: Asked, rest: list[str]) -> Answer:
         if rest[1:2] == ["shares"]:
-            subject = asked.body["subject"] if asked.method == "PUT" else rest[2].replace("%3A", ":")
-            self.shares.pop(subject, None)
-            if asked.method == "PUT":
-                self.shares[subject] = asked.body.get("access", "call")
-            return Answer({"items": [{"subject": name, "access": what} for name, what in sorted(self.shares.items())]})
+            access = asked.body.get("access", "call") if asked.method == "PUT" else None
+            for subject in asked.body["subjects"] if access else unquote(rest[2]).split(","):
+                self.shares.pop(subject, None)
+                self.shares |= {subject: access} if access else {}
+            items = [{"subject": name, "access": what} for name, what in sorted(self.shares.items())]
+            return Answer({"items": items, "ended": self.ended if access is None else []})
         if asked.method == "PATCH":
             return Answer(self.agents[rest[0]] | {"full_name": f"ada/{asked.body.get('name', rest[0])}"})
         if asked.method == "DELETE":

@@ -15,10 +15,22 @@ def test_an_agent_is_shared_with_several_at_once_and_with_some_of_them_no_more(p
     shared = printed(atlas("agents", "share", "hello", "--with", "eve", "--manage"))
     assert shared == "hello is shared with eve (manage), group:readers.\n"
     left = json.loads(printed(atlas("agents", "unshare", "hello", "--with", "eve", "--json")))
-    assert left == {"items": [{"subject": "group:readers", "access": "call"}]}
+    assert left == {"items": [{"subject": "group:readers", "access": "call"}], "ended": []}
     assert printed(atlas("agents", "unshare", "hello", "--with", "group:readers")) == "hello is yours alone.\n"
     assert "--with" in complained(atlas("agents", "share", "hello"), code=2)
     assert "there is no agent" in complained(atlas("agents", "share", "none", "--with", "eve"))
+
+
+def test_all_who_are_named_are_asked_for_at_once_and_what_ends_with_a_share_is_said(platform: Platform) -> None:
+    platform.add_agent("hello")
+    platform.ended = [{"id": f"tok_{n}", "name": "", "made_by": name} for n, name in enumerate(("eve", "bob", "eve"))]
+    printed(atlas("agents", "share", "hello", "--with", "eve", "--with", "bob", "--manage"))
+    said = printed(atlas("agents", "unshare", "hello", "--with", "eve", "--with", "bob"))
+    assert said.splitlines() == [
+        "hello is yours alone.", "Ended 2 tokens that eve made.", "Ended 1 token that bob made.",
+    ]  # fmt: skip
+    shared, unshared = [asked for asked in platform.server.asked if "/shares" in asked.path]
+    assert (shared.body["subjects"], unshared.path[-15:]) == (["eve", "bob"], "/shares/eve,bob")
 
 
 def test_who_may_call_an_agent_is_shown_with_it_and_so_is_what_one_may_oneself(platform: Platform) -> None:

@@ -194,7 +194,7 @@ def test_the_list_tells_who_used_a_token_last_and_which_need_somebody(
         {"id": "tok_over", "status": "revoked", "expires_at": shown(soon), "revoked_at": AT},
     ]
     lines = printed(atlas("tokens", "list", "hello")).splitlines()
-    heads = "token name status in use expires renews last used address host instance"
+    heads = "token name status in use expires made by renews last used address host instance"
     assert " ".join(lines[0].split()) == heads.upper()
     assert lines[1].split() == ["tok_soon", "active", "in", "3", "d", "192.0.2.1", "box", "ins_1"]
     assert lines[3].split()[:6] == ["tok_helped", "active", "yes", "in", "3", "d"]

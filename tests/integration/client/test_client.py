@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -23,6 +23,7 @@ from agentic_atlas.errors import (
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentInstance,
+    AgentShares,
     AgentSummary,
     NewToken,
     ShareInfo,
@@ -478,7 +479,7 @@ async def test_agents_are_shared_and_changed_and_groups_filled_by_their_names() 
     )
     assert server.paths() == [
         "PUT /api/v1/agents/ada/hello/shares",
-        "DELETE /api/v1/agents/ada/hello/shares/group%3Areaders",
+        "DELETE /api/v1/agents/ada/hello/shares/group%3Areaders,eve",
         "PATCH /api/v1/agents/hello",
         "PATCH /api/v1/agents/hello",
         "PATCH /api/v1/agents/hello",
@@ -487,14 +488,15 @@ async def test_agents_are_shared_and_changed_and_groups_filled_by_their_names() 
     ]
     bodies = [one.body for one in server.asked[:5] if one.method != "DELETE"]
     assert bodies == [
-        {"subject": "group:readers", "access": "manage"}, {"disabled": True}, {"disabled": False}, {"name": "greeter"},
+        {"subjects": ["group:readers", "eve"], "access": "manage"},
+        {"disabled": True}, {"disabled": False}, {"name": "greeter"},
     ]  # fmt: skip
-    assert [one.subject for one in asked] == ["group:readers"]
+    assert [one.subject for one in asked.items] == ["group:readers"]
 
 
-async def shared_and_changed(atlas: AsyncClient) -> Sequence[ShareInfo]:
-    shares = await atlas.agents.share("ada/hello", "group:readers", access="manage")
-    await atlas.agents.unshare("ada/hello", "group:readers")
+async def shared_and_changed(atlas: AsyncClient) -> AgentShares:
+    shares = await atlas.agents.share("ada/hello", "group:readers", "eve", access="manage")
+    assert await atlas.agents.unshare("ada/hello", "group:readers", "eve") == shares
     for change in (
         atlas.agents.disable("hello"),
         atlas.agents.enable("hello"),

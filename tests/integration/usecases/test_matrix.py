@@ -136,7 +136,7 @@ class World:
         await self.engine.store.agents.add(agent)
         if user is self.ada.user:
             for who, level in ((self.cal, AccessLevel.CALL), (self.max, AccessLevel.MANAGE)):
-                await self.engine.store.shares.put(agent.id, Share(f"user:{who.user.id}", level))
+                await self.engine.store.shares.put(agent.id, [Share(f"user:{who.user.id}", level)], 0.0)
         return agent
 
     async def skilled(self) -> AgentRecord:
@@ -183,11 +183,11 @@ async def agent_named(world: World) -> dict[str, Any]:
 
 
 async def agent_shared(world: World) -> dict[str, Any]:
-    return await agent_named(world) | {"subject": "everyone", "access": AccessLevel.CALL}
+    return await agent_named(world) | {"subjects": ["everyone"], "access": AccessLevel.CALL}
 
 
 async def agent_unshared(world: World) -> dict[str, Any]:
-    return await agent_named(world) | {"subject": "eve"}
+    return await agent_named(world) | {"subjects": ["eve"]}
 
 
 async def group_named(world: World) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_all_that_the_log_tells_of_by_itself_is_known_to_who_looks_for_it() -> N
 @pytest.mark.parametrize(
     ("action", "told"),
     [
-        ("tokens.revok", "(did you mean tokens.revoke?): it tells of tokens.issue, tokens.renew, tokens.revoke, "),
+        ("tokens.revok", "(did you mean tokens.revoke?): it tells of tokens.end, tokens.issue, tokens.renew, "),
         ("token", "(did you mean tokens?): it tells of accounts, agents, audit, "),
         ("agents.find", "it tells of agents.create, agents.delete, "),
         ("x" * 100, f"'{'x' * 64}': it tells of accounts, "),

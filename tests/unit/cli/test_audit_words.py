@@ -34,8 +34,8 @@ def row(action: str, *, kind: ActorKind = "api_key", by: str = "", about: str = 
         (row("agents.update", name="one", disabled=True), "disabled"),
         (row("agents.update", disabled=False), "enabled"),
         (row("agents.update", description="sells books"), "described as 'sells books'"),
-        (row("agents.share", subject="group:ops", access="manage"), "with group:ops, for managing"),
-        (row("agents.unshare", subject="everyone"), "with everyone"),
+        (row("agents.share", subjects=["group:ops", "eve"], access="manage"), "with group:ops eve, for managing"),
+        (row("agents.unshare", subjects=["everyone"]), "with everyone"),
         (
             row("tokens.issue", agent_name="two", lifetime=90 * 86_400, renews=False, scopes=["agent:connect"]),
             "of two, for 90 d, good for agent:connect, not renewable",
@@ -45,6 +45,7 @@ def row(action: str, *, kind: ActorKind = "api_key", by: str = "", about: str = 
             "of two, in place of tok_1, which is good for 1 d more",
         ),
         (row("tokens.issue", agent_name="two", renews=True), "of two"),
+        (row("tokens.revoke", agent="two", made_by="eve", why="the end"), "of two, that eve made, the end"),
         (row("users.update", role="admin"), "as admin"),
         (row("groups.add", user="bob"), "user bob"),
         (row("sessions.make_key", host="laptop", user="ada"), "user ada, on laptop"),

@@ -35,7 +35,7 @@ async def test_a_welcome_tells_when_a_token_ends_in_whose_place_another_one_is()
         first = await net.agent()
         ends = net.wall.now + 50.0
         heir = Token("tok_next", "agt", "", net.wall.now, net.wall.now + 900.0, lineage="tok")
-        await net.backend.store.tokens.rotate(heir, ends)
+        await net.backend.store.tokens.rotate(heir, "tok", ends)
         net.backend.engine.access.forget()
         first.connection.closed()
         again = Agent("agt", "tok", "inst").connect(net.router).hello()

@@ -184,6 +184,10 @@ class Token(msgspec.Struct, frozen=True):
     """Ids of the other keys that those were signed with which its agent had before it, and got it for by renewal."""
     withdrawn: bool = False
     """It was revoked with one of these keys, and not its lineage by a person."""
+    made_by: str = ""
+    """Id of the user who made it, or the one that it was renewed from; empty: that is not known."""
+    by_share: bool = False
+    """Whoever made it managed the agent because it was shared with them: it ends when they may manage it no more."""
 
     def was_called(self, name: str) -> "Token":
         """Return it after its agent was given another name than this."""
@@ -194,6 +198,12 @@ class Token(msgspec.Struct, frozen=True):
     def root(self) -> str:
         """Id of its lineage: of the first token of it."""
         return self.lineage or self.id
+
+    @property
+    def revoked(self) -> bool:
+        """Whether it was revoked for itself. A signing key takes only those with it that rest on the key: what a person
+        has made in their place goes on."""
+        return self.revoked_at is not None and not self.withdrawn
 
     @property
     def ends_at(self) -> float:

@@ -3,14 +3,15 @@
 A lineage is a token that a person had made, and all that came out of it. Its agent may have the next one by itself,
 over the connection that it has (renewal), as often as it likes until the lineage is as old as the network lets one
 grow. A person may have the next one at any time (rotation), and with that the lineage is new. To the network the tokens
-of a lineage are one: one instance is connected with any of them, and revoking one revokes all.
+of a lineage are one: one instance is connected with any of them, and revoking one revokes all. Where those end that
+somebody made by a share, others of the lineage stay good that somebody else made.
 
 A token rests on the key that signed it and, when its agent has it by renewal, on all that the one before rested on:
 whoever had such a key could have signed that one. Withdrawing a key ends all that rest on it. What a person had made by
 rotation rests on its own key alone, for nobody gets it by showing another token.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from agentic_atlas.backend.domain.records import Token
 from agentic_atlas.errors import Busy, Forbidden
@@ -33,12 +34,6 @@ def standing(token: Token, now: float) -> str:
 
 KEY_WITHDRAWN = "key_withdrawn"
 """Code of a token that was ended with a signing key."""
-
-
-def is_revoked(lineage: Iterable[Token]) -> bool:
-    """Tell whether a person revoked it. A signing key takes only those with it that rest on the key: what a person had
-    made in their place goes on."""
-    return any(one.revoked_at is not None and not one.withdrawn for one in lineage)
 
 
 def keys_before(token: Token, ring: Collection[str], key_id: str) -> tuple[str, ...]:
@@ -69,7 +64,7 @@ def renewed_until(token: Token, lineage: Sequence[Token], now: float) -> float:
             to be renewed (`token_not_renewable`), or its lineage is too old (`token_lineage_over`).
         Busy: too many of them are good already, as of an agent that asks all the time (`too_many_renewals`).
     """
-    if is_revoked(lineage):
+    if token.revoked:
         raise Forbidden("this token was revoked", code="token_revoked")
     if token.revoked_at is not None:
         raise Forbidden("a key that this token rests on was withdrawn", code=KEY_WITHDRAWN)

@@ -205,6 +205,7 @@ def held(token: Token, agent: AgentRecord) -> AgentToken:
         renewable(token),
         token.former_names,
         token.key_id,
+        token.made_by,
     )
 
 

@@ -1,10 +1,18 @@
-"""Who watches is looked at again when what they see has changed: nobody watches on a right of the past."""
+"""What somebody may do has changed: nobody watches, and no agent is connected, on a right of the past."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+from agentic_atlas.backend.domain.records import Token, User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import key_invalid, seen_by
+from agentic_atlas.backend.rights import AgentToken, Principal, key_invalid, seen_by
 from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.caller.agents import EndedToken
+from agentic_atlas.protocol.caller.audit import AuditObject
+from agentic_atlas.protocol.inside.messages import Revoke
+
+NO_MORE: Final = "who manages the agent no more"
+"""What the audit log says of the end of a token that was made by a share."""
 
 
 async def look_again(engine: Engine, user_ids: Iterable[str]) -> None:
@@ -21,3 +29,30 @@ async def look_again(engine: Engine, user_ids: Iterable[str]) -> None:
                 # One that can't be looked at now ends too, and may be begun again.
                 for watch in watches:
                     watch.refuse(error)
+
+
+async def end_connections(
+    engine: Engine, who: Principal, ended: Sequence[Token], *known: User
+) -> tuple[EndedToken, ...]:
+    """Close what is connected with these tokens, which a share ended that this principal ended; return them by name.
+
+    The audit log has a row of each. `known` are users who may be gone.
+    """
+    if not ended:
+        return ()
+    engine.access.forget()
+    engine.router.say(Revoke(tuple(token.id for token in ended), "token_revoked"))
+    names = await maker_names(engine, ended) | {user.id: user.name for user in known}
+    agents = {agent_id: await engine.store.agents.get(agent_id) for agent_id in {token.agent_id for token in ended}}
+    for token in ended:
+        agent, made_by = agents[token.agent_id], names[token.made_by]
+        facts = {"agent": agent.full_name if agent else "", "made_by": made_by, "why": NO_MORE}
+        engine.trail.note(who, "tokens.end", AuditObject(kind="token", id=token.id, name=token.name), facts)
+    return tuple(EndedToken(id=token.id, name=token.name, made_by=names[token.made_by]) for token in ended)
+
+
+async def maker_names(engine: Engine, tokens: Iterable[Token | AgentToken]) -> dict[str, str]:
+    """Return what the makers of these tokens are called, by their ids: those who are gone by that."""
+    makers = {token.made_by for token in tokens}
+    found = {user_id: await engine.store.users.get(user_id) for user_id in makers if user_id}
+    return {"": ""} | {user_id: user.name if user else user_id for user_id, user in found.items()}

@@ -31,7 +31,6 @@ from agentic_atlas.backend.domain.records import (
     User,
     same_request,
 )
-from agentic_atlas.backend.domain.renewal import is_revoked
 from agentic_atlas.backend.ports import (
     EVENT_PAGE_BYTES,
     MOST_INSTANCES,
@@ -48,7 +47,7 @@ from agentic_atlas.backend.ports import (
     TaskFilter,
     Write,
 )
-from agentic_atlas.backend.rights import Visible
+from agentic_atlas.backend.rights import Visible, manages, share_ended
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
 from agentic_atlas.backend.store.memory_sharing import MemoryGroups, MemoryShares
@@ -75,7 +74,8 @@ class MemoryStore:
         self.sessions = self.users.sessions
         self.agents = MemoryAgents(self.users, agents)
         self.users.owned = self.agents.find
-        self.shares = MemoryShares(people, agents)
+        self.shares = MemoryShares(people, agents, self.agents.tokens.end_unmanaged)
+        self.users.end_unmanaged = self.agents.tokens.end_unmanaged
         self.groups = MemoryGroups(people, agents, self.shares)
         self.tokens = self.agents.tokens
         self.tasks = MemoryTasks(self.agents)
@@ -246,7 +246,7 @@ class MemoryAgents:
 
     def __init__(self, users: "MemoryUsers", agents: dict[str, AgentRecord]) -> None:
         self.tokens = MemoryTokens(self)
-        self._users = users
+        self.users = users
         self._agents = agents
         self._skills: dict[str, list[SkillRecord]] = {}
         self._instances: dict[str, Instance] = {}
@@ -255,7 +255,7 @@ class MemoryAgents:
         """See the port. Raises NotFound without the owner."""
         if await self.by_name(agent.owner, agent.name) is not None:
             raise Conflict(f"{agent.owner} has an agent {agent.name} already", code="agent_exists")
-        self._users.known(agent.owner_id)
+        self.users.known(agent.owner_id)
         self._agents[agent.id] = agent
 
     async def get(self, agent_id: str) -> AgentRecord | None:
@@ -393,7 +393,7 @@ class MemoryAgents:
     async def with_owner(self, agent_id: str) -> tuple[AgentRecord, User] | None:
         """Return the agent and whose it is."""
         agent = self._agents.get(agent_id)
-        owner = None if agent is None else await self._users.get(agent.owner_id)
+        owner = None if agent is None else await self.users.get(agent.owner_id)
         return None if agent is None or owner is None else (agent, owner)
 
     def known(self, agent_id: str) -> AgentRecord | None:
@@ -423,6 +423,8 @@ class MemoryTokens:
             raise _no_parent()
         if token.id in self._tokens:
             raise Conflict(f"it is there already: token {token.id}")
+        if not self._managed(token):
+            raise share_ended()
         self._tokens[token.id] = token
 
     async def get(self, token_id: str) -> Token | None:
@@ -449,8 +451,6 @@ class MemoryTokens:
         before = self._tokens.get(of)
         if before is None or before.retires_at is not None or before.revoked_at is not None:
             return False
-        if is_revoked(self._in(token.root)):
-            return False
         over = [one.id for one in self._in(token.root) if one.lineage and one.expires_at <= token.issued_at]
         held = {one.token_id for one in await self._agents.instances(token.agent_id)}
         for token_id in set(over[:-MOST_OF_LINEAGE]) - held:
@@ -458,15 +458,27 @@ class MemoryTokens:
         await self.add(token)
         return True
 
-    async def rotate(self, token: Token, at: float) -> list[Token] | None:
+    async def rotate(self, token: Token, of: str, at: float) -> list[Token] | None:
         """See the port."""
-        if is_revoked(self._in(token.root)):
+        before = self._tokens.get(of)
+        if before is None or before.revoked:
             return None
         living = [one for one in self._in(token.root) if not one.over(token.issued_at)]
         retired = [replace(one, retires_at=at if one.retires_at is None else min(at, one.retires_at)) for one in living]
-        self._tokens |= {one.id: one for one in retired}
         await self.add(token)
+        self._tokens |= {one.id: one for one in retired}
         return retired
+
+    def end_unmanaged(self, now: float) -> list[Token]:
+        """Revoke the tokens made by a share of whoever may not manage their agent any more, and return them."""
+        ended = [one for one in self._tokens.values() if not one.over(now) and not self._managed(one)]
+        revoked = {one.id: replace(one, revoked_at=now) for one in ended}
+        self._tokens |= revoked
+        return [revoked[token_id] for token_id in sorted(revoked)]
+
+    def _managed(self, token: Token) -> bool:
+        agent, maker = self._agents.known(token.agent_id), self._agents.users.somebody(token.made_by)
+        return not token.by_share or (agent is not None and manages(maker, agent))
 
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """See the port."""
@@ -531,9 +543,11 @@ class MemoryUsers:
 
     Attributes:
         owned: returns the agents of a user.
+        end_unmanaged: ends the tokens of whoever manages their agents no more, at a time, and returns them.
     """
 
     owned: Callable[..., Awaitable[list[AgentRecord]]]
+    end_unmanaged: Callable[[float], list[Token]]
 
     def __init__(self, users: dict[str, User]) -> None:
         self.accounts = MemoryAccounts(self)
@@ -560,11 +574,13 @@ class MemoryUsers:
         found = [user for user in self._users.values() if after is None or user.name > after]
         return sorted(found, key=lambda user: user.name)[:limit]
 
-    async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
+    async def update(
+        self, user_id: str, now: float, *, role: Role | None = None, disabled_at: float | None = None
+    ) -> tuple[User | None, list[Token]]:
         """See the port."""
         user = self._users.get(user_id)
         if user is None:
-            return None
+            return None, []
         at = user.disabled_at if disabled_at is None else disabled_at or None
         changed = replace(user, role=role or user.role, disabled_at=at)
         if not changed.administers:
@@ -572,7 +588,7 @@ class MemoryUsers:
         if changed.role is not user.role:
             self.accounts.forget_invitations(user_id)
         self._users[user_id] = changed
-        return changed
+        return changed, self.end_unmanaged(now)
 
     async def add_key(self, key: ApiKey, entry: Entry | None = None) -> bool:
         """See the port."""
@@ -602,7 +618,7 @@ class MemoryUsers:
             at, address = uses[key_id]
             self._keys[key_id] = replace(self._keys[key_id], last_used_at=at, last_address=address)
 
-    async def delete(self, user_id: str) -> bool:
+    async def delete(self, user_id: str, now: float) -> list[Token] | None:
         """See the port."""
         if await self.owned(Visible(user_id), limit=1):
             raise Conflict("they own agents: delete those first", code="user_has_agents")
@@ -610,7 +626,11 @@ class MemoryUsers:
         self.accounts.forget(user_id)
         self.sessions.forget(user_id)
         self._keys = {key.id: key for key in self._keys.values() if key.user_id != user_id}
-        return self._users.pop(user_id, None) is not None
+        return None if self._users.pop(user_id, None) is None else self.end_unmanaged(now)
+
+    def somebody(self, user_id: str) -> User | None:
+        """Return this user, at once."""
+        return self._users.get(user_id)
 
     def _check_others(self, user_id: str) -> None:
         """Raise Conflict when nobody else administers, and this one does."""

@@ -1,8 +1,10 @@
 """With whom agents are shared, and groups of users, in the dictionaries of `memory`."""
 
+from collections.abc import Callable, Sequence
+
 from msgspec.structs import replace
 
-from agentic_atlas.backend.domain.records import EVERYONE, AgentRecord, Group, Share, User
+from agentic_atlas.backend.domain.records import EVERYONE, AgentRecord, Group, Share, Token, User
 from agentic_atlas.backend.ports import MOST_MEMBERS, MOST_MEMBERSHIPS, MOST_SHARES
 from agentic_atlas.errors import Conflict, NotFound
 
@@ -10,30 +12,38 @@ from agentic_atlas.errors import Conflict, NotFound
 class MemoryShares:
     """`ports.Shares`."""
 
-    def __init__(self, users: dict[str, User], agents: dict[str, AgentRecord]) -> None:
+    def __init__(
+        self, users: dict[str, User], agents: dict[str, AgentRecord], end_unmanaged: Callable[[float], list[Token]]
+    ) -> None:
         self._users = users
         self._agents = agents
+        self.end_unmanaged = end_unmanaged
         self.groups: dict[str, Group] = {}
 
-    async def put(self, agent_id: str, share: Share) -> None:
+    async def put(self, agent_id: str, shares: Sequence[Share], now: float) -> list[Token]:
         """See the port."""
-        if agent_id not in self._agents:
+        agent = self._agents.get(agent_id)
+        if agent is None:
             raise NotFound("the agent does not exist any more", code="agent_not_found")
-        await self.drop(agent_id, share.subject)
-        agent = self._agents[agent_id]
-        if len(agent.shares) >= MOST_SHARES:
+        by_subject = {share.subject: share for share in (*agent.shares, *shares)}
+        if len(by_subject) > MOST_SHARES:
             raise Conflict(
                 f"an agent is shared with at most {MOST_SHARES} users and groups: put them into a group",
                 code="too_many_shares",
             )
-        shares = sorted((*agent.shares, share), key=lambda one: one.subject)
-        self._agents[agent_id] = replace(agent, shares=tuple(shares))
+        self._agents[agent_id] = replace(agent, shares=tuple(by_subject[one] for one in sorted(by_subject)))
+        return self.end_unmanaged(now)
 
-    async def drop(self, agent_id: str, subject: str) -> None:
+    async def drop(self, agent_id: str, subjects: Sequence[str], now: float) -> list[Token]:
         """See the port."""
+        self.forget(agent_id, *subjects)
+        return self.end_unmanaged(now)
+
+    def forget(self, agent_id: str, *subjects: str) -> None:
+        """An agent is shared with these no more."""
         agent = self._agents.get(agent_id)
         if agent is not None:
-            others = tuple(share for share in agent.shares if share.subject != subject)
+            others = tuple(share for share in agent.shares if share.subject not in subjects)
             self._agents[agent_id] = replace(agent, shares=others)
 
     async def named(self, agent_id: str) -> list[tuple[Share, str]]:
@@ -76,13 +86,14 @@ class MemoryGroups:
         ]
         return sorted(found, key=lambda group: group.name)[:limit]
 
-    async def delete(self, group_id: str) -> None:
+    async def delete(self, group_id: str, now: float) -> list[Token]:
         """See the port."""
         for agent_id in list(self._agents):
-            await self._shares.drop(agent_id, f"group:{group_id}")
+            self._shares.forget(agent_id, f"group:{group_id}")
         for user in await self.members(group_id):
-            await self.drop_member(group_id, user.id)
+            self._leave(group_id, user)
         self._groups.pop(group_id, None)
+        return self._shares.end_unmanaged(now)
 
     async def put_member(self, group_id: str, user_id: str) -> None:
         """See the port."""
@@ -96,11 +107,15 @@ class MemoryGroups:
             raise Conflict(f"a user is in at most {MOST_MEMBERSHIPS} groups", code="too_many_memberships")
         self._users[user_id] = replace(user, groups=tuple(sorted((*others, group_id))))
 
-    async def drop_member(self, group_id: str, user_id: str) -> None:
+    async def drop_member(self, group_id: str, user_id: str, now: float) -> list[Token]:
         """See the port."""
         user = self._users.get(user_id)
         if user is not None:
-            self._users[user_id] = replace(user, groups=tuple(one for one in user.groups if one != group_id))
+            self._leave(group_id, user)
+        return self._shares.end_unmanaged(now)
+
+    def _leave(self, group_id: str, user: User) -> None:
+        self._users[user.id] = replace(user, groups=tuple(one for one in user.groups if one != group_id))
 
     async def members(self, group_id: str) -> list[User]:
         """See the port."""

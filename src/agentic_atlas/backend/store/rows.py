@@ -290,6 +290,12 @@ _MEMBERSHIPS = (
     .scalar_subquery()
     .label("groups")
 )
+
+
+def _flag(name: str) -> Field:
+    return Field(name, encode=lambda held: (int(held),), decode=bool)
+
+
 AGENTS = Rows(
     AgentRecord,
     agents,
@@ -300,7 +306,7 @@ SKILLS = Rows(
     SkillRecord,
     skills,
     Field("policy", encode=lambda policy: (msgspec.json.encode(policy),), decode=_POLICY.decode),
-    Field("streams", encode=lambda streams: (int(streams),), decode=bool),
+    _flag("streams"),
 )
 INSTANCES = Rows(
     Instance,
@@ -314,7 +320,10 @@ def _words(name: str) -> Field:
 
 
 TOKENS = Rows(
-    Token, tokens, _words("scopes"), _words("former_names"), _words("earlier_keys"), Field("withdrawn", decode=bool)
+    Token,
+    tokens,
+    *map(_words, ("scopes", "former_names", "earlier_keys")),
+    *map(_flag, ("withdrawn", "by_share")),
 )
 USERS = Rows(
     User,

@@ -1,12 +1,15 @@
 """With whom agents are shared, and groups of users, behind the ports."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, Select, String, delete, func, insert, literal, select
 
-from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, Group, Share, User
+from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, Group, Share, Token, User
 from agentic_atlas.backend.ports import MOST_MEMBERS, MOST_MEMBERSHIPS, MOST_SHARES
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import GROUPS, USERS
-from agentic_atlas.backend.store.tables import agent_shares, agents, group_members, groups, users
+from agentic_atlas.backend.store.tables import agent_shares, agents, group_members, groups, tokens, users
+from agentic_atlas.backend.store.tokens import end_unmanaged
 from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Conflict, NotFound
 
@@ -18,13 +21,13 @@ class SqlShares:
         self._writer = writer
         self._readers = readers
 
-    async def put(self, agent_id: str, share: Share) -> None:
+    async def put(self, agent_id: str, shares: Sequence[Share], now: float) -> list[Token]:
         """See the port."""
-        await self._writer.submit(statement(lambda connection: _put(connection, agent_id, share)))
+        return await self._writer.submit(statement(lambda connection: _put(connection, agent_id, shares, now)))
 
-    async def drop(self, agent_id: str, subject: str) -> None:
+    async def drop(self, agent_id: str, subjects: Sequence[str], now: float) -> list[Token]:
         """See the port."""
-        await self._writer.submit(statement(lambda connection: _drop(connection, agent_id, subject)))
+        return await self._writer.submit(statement(lambda connection: _drop(connection, agent_id, subjects, now)))
 
     async def named(self, agent_id: str) -> list[tuple[Share, str]]:
         """See the port."""
@@ -51,28 +54,36 @@ class SqlGroups:
         """See the port."""
         return await self._readers.run(lambda connection: _find(connection, user_id, limit, after))
 
-    async def delete(self, group_id: str) -> None:
+    async def delete(self, group_id: str, now: float) -> list[Token]:
         """See the port."""
-        await self._writer.submit(statement(lambda connection: _delete(connection, group_id)))
+        return await self._writer.submit(statement(lambda connection: _delete(connection, group_id, now)))
 
     async def put_member(self, group_id: str, user_id: str) -> None:
         """See the port."""
         await self._writer.submit(statement(lambda connection: _put_member(connection, group_id, user_id)))
 
-    async def drop_member(self, group_id: str, user_id: str) -> None:
+    async def drop_member(self, group_id: str, user_id: str, now: float) -> list[Token]:
         """See the port."""
-        await self._writer.submit(statement(lambda connection: _drop_member(connection, group_id, user_id)))
+        return await self._writer.submit(
+            statement(lambda connection: _remove_member(connection, group_id, user_id, now))
+        )
 
     async def members(self, group_id: str) -> list[User]:
         """See the port."""
         return await self._readers.run(lambda connection: _members(connection, group_id))
 
 
-def _put(connection: Connection, agent_id: str, share: Share) -> None:
-    """Share an agent, unless it is shared with too many."""
+def _put(connection: Connection, agent_id: str, shares: Sequence[Share], now: float) -> list[Token]:
+    """Share an agent with all of these, unless it is shared with too many."""
     if connection.execute(select(agents.c.id).where(agents.c.id == agent_id)).one_or_none() is None:
         raise NotFound("the agent does not exist any more", code="agent_not_found")
-    _drop(connection, agent_id, share.subject)
+    for share in shares:
+        _put_one(connection, agent_id, share)
+    return end_unmanaged(connection, now, tokens.c.agent_id == agent_id)
+
+
+def _put_one(connection: Connection, agent_id: str, share: Share) -> None:
+    _drop_one(connection, agent_id, share.subject)
     shared = select(func.count()).select_from(agent_shares).where(agent_shares.c.agent_id == agent_id)
     if connection.execute(shared).scalar_one() >= MOST_SHARES:
         raise Conflict(
@@ -83,8 +94,14 @@ def _put(connection: Connection, agent_id: str, share: Share) -> None:
     connection.execute(insert(agent_shares).values(row))
 
 
-def _drop(connection: Connection, agent_id: str, subject: str) -> None:
-    """Share an agent with this subject no more."""
+def _drop(connection: Connection, agent_id: str, subjects: Sequence[str], now: float) -> list[Token]:
+    """Share an agent with these subjects no more."""
+    for subject in subjects:
+        _drop_one(connection, agent_id, subject)
+    return end_unmanaged(connection, now, tokens.c.agent_id == agent_id)
+
+
+def _drop_one(connection: Connection, agent_id: str, subject: str) -> None:
     this = (agent_shares.c.agent_id == agent_id, agent_shares.c.subject == subject)
     connection.execute(delete(agent_shares).where(*this))
 
@@ -131,10 +148,11 @@ def _find(connection: Connection, user_id: str | None, limit: int, after: str | 
     return [GROUPS.value(row) for row in connection.execute(query)]
 
 
-def _delete(connection: Connection, group_id: str) -> None:
+def _delete(connection: Connection, group_id: str, now: float) -> list[Token]:
     """Remove a group with what is shared with it; foreign keys remove who is in it."""
     connection.execute(delete(agent_shares).where(agent_shares.c.subject == f"group:{group_id}"))
     connection.execute(delete(groups).where(groups.c.id == group_id))
+    return end_unmanaged(connection, now)
 
 
 def _put_member(connection: Connection, group_id: str, user_id: str) -> None:
@@ -157,6 +175,12 @@ def _drop_member(connection: Connection, group_id: str, user_id: str) -> None:
     """Remove a user from a group."""
     this = (group_members.c.group_id == group_id, group_members.c.user_id == user_id)
     connection.execute(delete(group_members).where(*this))
+
+
+def _remove_member(connection: Connection, group_id: str, user_id: str, now: float) -> list[Token]:
+    """Remove a user from a group, and what they had by it."""
+    _drop_member(connection, group_id, user_id)
+    return end_unmanaged(connection, now, tokens.c.made_by == user_id)
 
 
 def _members(connection: Connection, group_id: str) -> list[User]:

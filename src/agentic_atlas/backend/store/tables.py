@@ -207,8 +207,11 @@ tokens = Table(
     Column("key_id", Text, nullable=False, server_default=_EMPTY),
     Column("earlier_keys", Text, nullable=False, server_default=_EMPTY),
     Column("withdrawn", Integer, nullable=False, server_default=text("0")),
+    Column("made_by", Text, nullable=False, server_default=_EMPTY),
+    Column("by_share", Integer, nullable=False, server_default=text("0")),
     Index("tokens_of_agent", "agent_id"),
     Index("tokens_of_lineage", "lineage"),
+    Index("tokens_of_maker", "made_by"),
 )
 
 instances = Table(

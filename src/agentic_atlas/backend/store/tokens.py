@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, fun
 
 from agentic_atlas.backend.domain.records import AgentRecord, Token, User
 from agentic_atlas.backend.ports import MOST_OF_LINEAGE, MOST_SECRETS, NamedToken
+from agentic_atlas.backend.rights import manages, share_ended
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import AGENTS, TOKENS, USERS
 from agentic_atlas.backend.store.tables import agents, instances, tokens, users
@@ -44,9 +45,9 @@ class SqlTokens:
         """See the port."""
         return await self._writer.submit(statement(lambda connection: _renew(connection, token, of)))
 
-    async def rotate(self, token: Token, at: float) -> list[Token] | None:
+    async def rotate(self, token: Token, of: str, at: float) -> list[Token] | None:
         """See the port."""
-        return await self._writer.submit(statement(lambda connection: _rotate(connection, token, at)))
+        return await self._writer.submit(statement(lambda connection: _rotate(connection, token, of, at)))
 
     async def revoke(self, token_id: str, now: float) -> Token | None:
         """See the port."""
@@ -67,8 +68,35 @@ class SqlTokens:
 
 
 def _add(connection: Connection, token: Token) -> None:
-    """Add a token."""
+    """Add a token, unless it was made by a share that has ended meanwhile."""
     connection.execute(insert(tokens).values(TOKENS.values(token)))
+    if token.by_share and _unmanaged(connection, token.issued_at, tokens.c.id == token.id):
+        raise share_ended()
+
+
+_MADE = select(*TOKENS.read, *AGENTS.read, *USERS.read).select_from(
+    tokens.join(agents, agents.c.id == tokens.c.agent_id).outerjoin(users, users.c.id == tokens.c.made_by)
+)
+
+
+def _unmanaged(connection: Connection, now: float, *which: ColumnElement[bool]) -> list[Token]:
+    """Tokens made by a share, and still good, of whoever may not manage their agent."""
+    agent, maker = len(TOKENS.read), len(TOKENS.read) + len(AGENTS.read)
+    good = (tokens.c.by_share == 1, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
+    found = []
+    for row in connection.execute(_MADE.where(*good, *which).order_by(tokens.c.id)):
+        user = USERS.value(row[maker:]) if row[maker] is not None else None
+        if not manages(user, AGENTS.value(row[agent:])):
+            found.append(TOKENS.value(row))
+    return [token for token in found if not token.over(now)]
+
+
+def end_unmanaged(connection: Connection, now: float, *which: ColumnElement[bool]) -> list[Token]:
+    """Revoke, of these tokens, those of whoever may not manage their agent any more, and return them."""
+    ended = _unmanaged(connection, now, *which)
+    for token in ended:
+        connection.execute(update(tokens).where(tokens.c.id == token.id).values(revoked_at=now))
+    return [replace(token, revoked_at=now) for token in ended]
 
 
 def _get(connection: Connection, token_id: str) -> Token | None:
@@ -104,19 +132,10 @@ def _in(lineage: str) -> ColumnElement[bool]:
     return or_(tokens.c.id == lineage, tokens.c.lineage == lineage)
 
 
-def _revoked(connection: Connection, lineage: str) -> bool:
-    """Whether a lineage was revoked by a person (`renewal.is_revoked`)."""
-    by_person = (tokens.c.revoked_at.is_not(None), tokens.c.withdrawn == 0)
-    which = select(tokens.c.id).where(_in(lineage), *by_person).limit(1)
-    return connection.execute(which).one_or_none() is not None
-
-
 def _renew(connection: Connection, token: Token, of: str) -> bool:
     """Add a token in place of one that is still its lineage's last; what is long over is forgotten for it."""
     before = _get(connection, of)
     if before is None or before.retires_at is not None or before.revoked_at is not None:
-        return False
-    if _revoked(connection, token.root):
         return False
     over = (tokens.c.lineage == token.root, tokens.c.expires_at <= token.issued_at)
     unused = ~exists().where(instances.c.token_id == tokens.c.id)
@@ -126,9 +145,10 @@ def _renew(connection: Connection, token: Token, of: str) -> bool:
     return True
 
 
-def _rotate(connection: Connection, token: Token, at: float) -> list[Token] | None:
+def _rotate(connection: Connection, token: Token, of: str, at: float) -> list[Token] | None:
     """Add a token to a lineage, and have the others end; return those that had not."""
-    if _revoked(connection, token.root):
+    before = _get(connection, of)
+    if before is None or before.revoked:
         return None
     living = (_in(token.root), *_unended(token.issued_at))
     found = [TOKENS.value(row) for row in connection.execute(select(*TOKENS.read).where(*living).order_by(tokens.c.id))]

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
 from agentic_atlas.backend.domain.people import Entry, last_administrator
-from agentic_atlas.backend.domain.records import ApiKey, Role, User
+from agentic_atlas.backend.domain.records import ApiKey, Role, Token, User
 from agentic_atlas.backend.ports import MOST_SECRETS, KeyUse
 from agentic_atlas.backend.store.accounts import may_enter
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
-from agentic_atlas.backend.store.tables import agents, api_keys, invitations, users
+from agentic_atlas.backend.store.tables import agents, api_keys, invitations, tokens, users
+from agentic_atlas.backend.store.tokens import end_unmanaged
 from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Conflict
 
@@ -39,21 +40,20 @@ class SqlUsers:
         """See the port."""
         return await self._readers.run(lambda connection: _find(connection, limit, after))
 
-    async def update(self, user_id: str, *, role: Role | None = None, disabled_at: float | None = None) -> User | None:
+    async def update(
+        self, user_id: str, now: float, *, role: Role | None = None, disabled_at: float | None = None
+    ) -> tuple[User | None, list[Token]]:
         """See the port."""
         values: dict[str, object] = {}
         if role is not None:
             values["role"] = role.value
         if disabled_at is not None:
             values["disabled_at"] = disabled_at or None
-        return await self._writer.submit(statement(lambda connection: _update(connection, user_id, values)))
+        return await self._writer.submit(statement(lambda connection: _update(connection, user_id, now, values)))
 
-    async def delete(self, user_id: str) -> bool:
+    async def delete(self, user_id: str, now: float) -> list[Token] | None:
         """See the port."""
-        deleted = await self._writer.submit(statement(lambda connection: _delete(connection, user_id)))
-        if deleted is None:
-            raise Conflict("they own agents: delete those first", code="user_has_agents")
-        return deleted
+        return await self._writer.submit(statement(lambda connection: _delete(connection, user_id, now)))
 
     async def add_key(self, key: ApiKey, entry: Entry | None = None) -> bool:
         """See the port."""
@@ -104,8 +104,10 @@ def _find(connection: Connection, limit: int, after: str | None) -> list[User]:
     return [USERS.value(row) for row in connection.execute(query)]
 
 
-def _update(connection: Connection, user_id: str, values: dict[str, object]) -> User | None:
-    """Change some columns of a user and return it."""
+def _update(
+    connection: Connection, user_id: str, now: float, values: dict[str, object]
+) -> tuple[User | None, list[Token]]:
+    """Change some columns of a user; return it, and the tokens that this ended."""
     if values.get("role", Role.ADMIN.value) != Role.ADMIN.value or values.get("disabled_at"):
         _check_others(connection, user_id)
     if "role" in values:
@@ -115,15 +117,17 @@ def _update(connection: Connection, user_id: str, values: dict[str, object]) -> 
         connection.execute(delete(invitations).where(invitations.c.user_id == user_id, *unused, other))
     if values:
         connection.execute(update(users).where(users.c.id == user_id).values(values))
-    return _get(connection, user_id)
+    return _get(connection, user_id), end_unmanaged(connection, now, tokens.c.made_by == user_id)
 
 
-def _delete(connection: Connection, user_id: str) -> bool | None:
-    """Remove a user, foreign keys what is their own; None, and nothing is removed, while they own agents."""
+def _delete(connection: Connection, user_id: str, now: float) -> list[Token] | None:
+    """Remove a user, foreign keys what is their own; None when there is none. Raises Conflict while they own agents."""
     if connection.execute(select(agents.c.id).where(agents.c.owner_id == user_id).limit(1)).one_or_none():
-        return None
+        raise Conflict("they own agents: delete those first", code="user_has_agents")
     _check_others(connection, user_id)
-    return connection.execute(delete(users).where(users.c.id == user_id)).rowcount > 0
+    if not connection.execute(delete(users).where(users.c.id == user_id)).rowcount:
+        return None
+    return end_unmanaged(connection, now, tokens.c.made_by == user_id)
 
 
 def _check_others(connection: Connection, user_id: str) -> None:

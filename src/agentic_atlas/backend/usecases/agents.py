@@ -1,17 +1,18 @@
 """The agents of a user: made, listed, changed, renamed, shared, removed."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, AgentRecord, Share, TaskFailure
+from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, AgentRecord, Share, TaskFailure, Token
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.review import look_again
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.engine.review import end_connections, look_again, maker_names
+from agentic_atlas.backend.rights import Principal, require_share
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import agent_info, agent_instance, agent_summary, share_info
 from agentic_atlas.errors import InvalidInput, NotFound
-from agentic_atlas.protocol.caller.agents import AgentInfo, AgentSummary, ShareInfo
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentShares, AgentSummary
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
 MAX_DESCRIPTION = 1_000
@@ -51,7 +52,9 @@ async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
         return agent_info(_summary(who, engine, agent), skills)
     instances = await engine.store.agents.instances(agent.id)
     used = {one.instance_id: one.used for one in engine.credit.usage(agent.id)}
-    shown = [agent_instance(one, used.get(one.id, 0), engine.access.token(one.id)) for one in instances]
+    held = {one.id: token for one in instances if (token := engine.access.token(one.id)) is not None}
+    makers = await maker_names(engine, held.values())
+    shown = [agent_instance(one, used.get(one.id, 0), held.get(one.id), makers) for one in instances]
     shares = [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
     contested = engine.contention.of(agent.id)
     return agent_info(_summary(who, engine, agent), skills, shown, shares, contested)
@@ -94,36 +97,38 @@ async def update(
 
 
 @use_case
-async def share(who: Principal, engine: Engine, name: str, subject: str, access: AccessLevel) -> list[ShareInfo]:
-    """Share an agent with a user, a `group:NAME` or `everyone`, in place of what was shared with them.
+async def share(who: Principal, engine: Engine, name: str, subjects: Sequence[str], access: AccessLevel) -> AgentShares:
+    """Share an agent with users, `group:NAME`s or `everyone`, in place of what was shared with them: all, or none.
 
-    Returns with whom it is shared now.
+    Returns with whom it is shared now. Who could manage it until now and may only call it ends with their tokens.
 
     Raises:
-        NotFound: there is no such agent, user or group. Forbidden: the agent is not their own.
+        NotFound: there is no such agent, or one of the users or groups is none. Forbidden: the agent is not their own;
+            or see `rights.require_share`.
         InvalidInput: everyone would manage it. Conflict: it is shared with too many (`too_many_shares`).
     """
     agent = await engine.access.agent(who.user, name, AccessLevel.OWN)
-    key = await _subject(who, engine, subject)
-    if key == EVERYONE and access is not AccessLevel.CALL:
+    require_share(who, access)
+    keys = await _keys(who, engine, subjects)
+    if EVERYONE in keys and access is not AccessLevel.CALL:
         raise InvalidInput("an agent is shared with everyone for calling only: name who shall manage it")
-    await engine.store.shares.put(agent.id, Share(key, access))
-    return await _reshared(engine, agent, key)
+    shares = [Share(key, access) for key in keys]
+    return await _reshared(who, engine, agent, keys, await engine.store.shares.put(agent.id, shares, engine.clock()))
 
 
 @use_case
-async def unshare(who: Principal, engine: Engine, name: str, subject: str) -> list[ShareInfo]:
-    """Share an agent with a user, a `group:NAME` or `everyone` no more; return with whom it is shared now.
+async def unshare(who: Principal, engine: Engine, name: str, subjects: Sequence[str]) -> AgentShares:
+    """Share an agent with users, `group:NAME`s or `everyone` no more: all of these, or none where one is not known.
 
-    Tasks that they asked for stay theirs, and go on.
+    Returns with whom it is shared now. Tasks that they asked for stay theirs, and go on; tokens that they made as
+    managers end, unless they may still manage it by another share.
 
     Raises:
-        NotFound: there is no such agent, user or group. Forbidden: the agent is not their own.
+        NotFound: there is no such agent, or one of the users or groups is none. Forbidden: the agent is not their own.
     """
     agent = await engine.access.agent(who.user, name, AccessLevel.OWN)
-    key = await _subject(who, engine, subject)
-    await engine.store.shares.drop(agent.id, key)
-    return await _reshared(engine, agent, key)
+    keys = await _keys(who, engine, subjects)
+    return await _reshared(who, engine, agent, keys, await engine.store.shares.drop(agent.id, keys, engine.clock()))
 
 
 @use_case
@@ -169,6 +174,11 @@ async def _current(who: Principal, engine: Engine, name: str, needed: AccessLeve
     return await engine.store.agents.get(known.id) or known
 
 
+async def _keys(who: Principal, engine: Engine, subjects: Sequence[str]) -> list[str]:
+    """Return whom all of these mean, as shares have it, each once."""
+    return list(dict.fromkeys([await _subject(who, engine, one) for one in subjects]))
+
+
 async def _subject(who: Principal, engine: Engine, named: str) -> str:
     """Return whom `NAME`, `group:NAME` or `everyone` means, as shares have it; a group is one that they see."""
     if named == EVERYONE:
@@ -182,13 +192,18 @@ async def _subject(who: Principal, engine: Engine, named: str) -> str:
     return f"user:{user.id}"
 
 
-async def _reshared(engine: Engine, agent: AgentRecord, subject: str) -> list[ShareInfo]:
-    """Have it hold from now on, for who watches as well; return with whom the agent is shared."""
+async def _reshared(
+    who: Principal, engine: Engine, agent: AgentRecord, subjects: Sequence[str], ended: Sequence[Token]
+) -> AgentShares:
+    """Have it hold from now on, for who watches or is connected as well; return with whom the agent is shared."""
     engine.registry.forget(agent.id)
-    kind, _, id_ = subject.partition(":")
-    members = await engine.store.groups.members(id_) if kind == "group" else []
-    await look_again(engine, [id_] if kind == "user" else [user.id for user in members])
-    return [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
+    gone = await end_connections(engine, who, ended)
+    for subject in subjects:
+        kind, _, id_ = subject.partition(":")
+        members = await engine.store.groups.members(id_) if kind == "group" else []
+        await look_again(engine, [id_] if kind == "user" else [user.id for user in members])
+    shares = [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
+    return AgentShares(items=shares, ended=gone)
 
 
 def _description(text: str) -> str:

@@ -3,7 +3,7 @@
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Group
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.review import look_again
+from agentic_atlas.backend.engine.review import end_connections, look_again
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import group_info
@@ -27,10 +27,14 @@ async def find(who: Principal, engine: Engine, *, limit: int, after: str | None)
 
 @use_case
 async def delete(who: Principal, engine: Engine, name: str) -> None:
-    """Remove a group, and what is shared with it; raises NotFound (`group_not_found`)."""
+    """Remove a group, and what is shared with it; tokens end that its members made by that.
+
+    Raises NotFound (`group_not_found`).
+    """
     group = await engine.access.group(who.user, name)
     members = await engine.store.groups.members(group.id)
-    await engine.store.groups.delete(group.id)
+    ended = await engine.store.groups.delete(group.id, engine.clock())
+    await end_connections(engine, who, ended)
     engine.registry.forget_all()
     await _changed(engine, *(user.id for user in members))
 
@@ -50,9 +54,12 @@ async def add(who: Principal, engine: Engine, name: str, user: str) -> GroupInfo
 
 @use_case
 async def remove(who: Principal, engine: Engine, name: str, user: str) -> GroupInfo:
-    """Have a user not in a group: what is shared with it they see no more. Raises NotFound."""
+    """Have a user not in a group: what is shared with it they see no more, and tokens end that they made by that.
+
+    Raises NotFound.
+    """
     group, member = await engine.access.group(who.user, name), await engine.access.user(user)
-    await engine.store.groups.drop_member(group.id, member.id)
+    await end_connections(engine, who, await engine.store.groups.drop_member(group.id, member.id, engine.clock()))
     await _changed(engine, member.id)
     return await _shown(engine, group)
 

@@ -1,6 +1,6 @@
 """The one place where callers' words become the network's, and what it has what they are shown: for every door."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -258,8 +258,11 @@ def skill_info(skill: SkillRecord) -> SkillInfo:
     return passed_on(SkillInfo, skill, input_schema=Raw(skill.input_schema), output_schema=Raw(skill.output_schema))
 
 
-def agent_instance(instance: Instance, used: int, token: AgentToken | None) -> AgentInstance:
-    """Show an instance; `used` is how many of its slots are taken, `token` what it is connected with."""
+def agent_instance(instance: Instance, used: int, token: AgentToken | None, makers: Mapping[str, str]) -> AgentInstance:
+    """Show an instance; `used` is how many of its slots are taken, `token` what it is connected with.
+
+    `makers` are the names of who made tokens, by their ids.
+    """
     return passed_on(
         AgentInstance,
         instance,
@@ -271,11 +274,12 @@ def agent_instance(instance: Instance, used: int, token: AgentToken | None) -> A
         online=instance.disconnected_at is None,
         token_ends_at=None if token is None else moment(token.ends_at),
         token_renewable=token is not None and token.renewable,
+        token_made_by="" if token is None else makers[token.made_by],
     )
 
 
-def token_info(token: Token, agent: AgentRecord, now: float, *, in_use: bool = False) -> TokenInfo:
-    """Show a token; `in_use`: an instance is connected with it."""
+def token_info(token: Token, agent: AgentRecord, made_by: str, now: float, *, in_use: bool = False) -> TokenInfo:
+    """Show a token; `made_by` is the name of who made it, `in_use`: an instance is connected with it."""
     return passed_on(
         TokenInfo,
         token,
@@ -288,12 +292,13 @@ def token_info(token: Token, agent: AgentRecord, now: float, *, in_use: bool = F
         in_use=in_use,
         renewable_until=maybe(token.renewable_until if token.retires_at is None else None),
         retires_at=maybe(token.retires_at),
+        made_by=made_by,
     )
 
 
-def new_token(token: Token, agent: AgentRecord, now: float, secret: str) -> NewToken:
+def new_token(token: Token, agent: AgentRecord, made_by: str, now: float, secret: str) -> NewToken:
     """Show a new token with its secret: this once."""
-    return NewToken(**msgspec.structs.asdict(token_info(token, agent, now)), token=secret)
+    return NewToken(**msgspec.structs.asdict(token_info(token, agent, made_by, now)), token=secret)
 
 
 # People, their groups, keys and logins

@@ -1,6 +1,7 @@
 """Tokens of agents: issued once, listed without their secret, renewed by agents, rotated and revoked by people."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from agentic_atlas.backend.domain.renewal import keys_before, renewable, renewed
 from agentic_atlas.backend.domain.renewal import lifetime as lifetime_of
 from agentic_atlas.backend.engine.access import held
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.review import maker_names
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import new_token, token_info
@@ -57,11 +59,12 @@ async def issue(
         scopes=_scopes(scopes),
         lifetime=seconds,
         renewable_until=now + engine.tokens.max_token_age if renews else None,
+        **_made(who, agent),
     )
     token, secret = _signed(engine, unsigned, agent)
     await engine.store.tokens.add(token)
     await engine.signing.check(token)
-    return new_token(token, agent, now, secret)
+    return new_token(token, agent, who.user.name, now, secret)
 
 
 @use_case
@@ -71,7 +74,8 @@ async def of_agent(who: Principal, engine: Engine, agent_name: str) -> list[Toke
     there = (engine.access.token(one.instance_id) for one in engine.credit.usage(agent.id))
     used, now = {token.id for token in there if token is not None}, engine.clock()
     found = await engine.store.tokens.of_agent(agent.id)
-    return [token_info(token, agent, now, in_use=token.id in used) for token in found]
+    makers = await maker_names(engine, found)
+    return [token_info(token, agent, makers[token.made_by], now, in_use=token.id in used) for token in found]
 
 
 @use_case
@@ -102,16 +106,16 @@ async def rotate(
     again = token.renewable_until is not None if renews is None else renews
     until = now + engine.tokens.max_token_age if again else None
     after = _after(engine, token, now, now + seconds)
-    unsigned = replace(after, lifetime=seconds, renewable_until=until, earlier_keys=())
+    unsigned = replace(after, lifetime=seconds, renewable_until=until, earlier_keys=(), **_made(who, agent))
     successor, secret = _signed(engine, unsigned, agent)
-    retired = await engine.store.tokens.rotate(successor, now + overlap)
+    retired = await engine.store.tokens.rotate(successor, token.id, now + overlap)
     if retired is None:
         raise Conflict("this token was revoked: make a new one with `atlas tokens create`", code="token_revoked")
     engine.access.retired(retired)
     ended = tuple(one.id for one in retired)
     engine.router.say(Retire(ended, now + overlap) if overlap else Revoke(ended, ROTATED))
     await engine.signing.check(successor)
-    return new_token(successor, agent, now, secret)
+    return new_token(successor, agent, who.user.name, now, secret)
 
 
 @use_case
@@ -154,7 +158,8 @@ async def revoke(who: Principal, engine: Engine, token_id: str) -> TokenInfo:
     lineage = await engine.store.tokens.of_lineage(token.root)
     engine.access.forget()
     engine.router.say(Revoke(tuple(one.id for one in lineage), "token_revoked"))
-    return token_info(revoked or token, agent, engine.clock())
+    makers = await maker_names(engine, [token])
+    return token_info(revoked or token, agent, makers[token.made_by], engine.clock())
 
 
 async def _of_theirs(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRecord, Token]:
@@ -183,8 +188,19 @@ def _scopes(asked: Sequence[str] | None) -> tuple[str, ...]:
     return parse_scopes(" ".join((Scope.AGENT_CONNECT, *asked)), AGENT_SCOPES)
 
 
+class _Made(TypedDict):
+    """Who makes a token, and as what."""
+
+    made_by: str
+    by_share: bool
+
+
+def _made(who: Principal, agent: AgentRecord) -> _Made:
+    return {"made_by": who.user.id, "by_share": not who.visible.may(agent, AccessLevel.OWN)}
+
+
 def _after(engine: Engine, token: Token, now: int, ends: float) -> Token:
-    """Return the next token of a lineage, which has been used by nobody."""
+    """Return the next token of a lineage, which has been used by nobody, as if who made that one made it."""
     return replace(
         token,
         id=engine.ids("tok"),

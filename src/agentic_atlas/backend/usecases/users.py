@@ -3,7 +3,7 @@
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.review import look_again
+from agentic_atlas.backend.engine.review import end_connections, look_again
 from agentic_atlas.backend.rights import Credential, Principal, Visible, key_invalid, require_over
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict
@@ -36,7 +36,8 @@ async def find(who: Principal, engine: Engine, *, limit: int, after: str | None)
 async def update(who: Principal, engine: Engine, name: str, *, role: Role | None, disabled: bool | None) -> User:
     """Change what is not None. A disabled user's keys and agents stop working at once.
 
-    An administrator who is none any more waits no longer for tasks that they do not see then.
+    An administrator who is none any more waits no longer for tasks that they do not see then. Who manages agents of
+    others no more, as a viewer or disabled, ends with the tokens that they made of those.
 
     Raises:
         NotFound: no such user (`user_not_found`).
@@ -48,8 +49,9 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     if user.id == who.user.id and (disabled or role not in (None, Role.ADMIN)):
         raise Conflict("you can't take your own rights away: let another administrator do it")
     at = None if disabled is None else engine.clock() if disabled else 0.0
-    changed = await engine.store.users.update(user.id, role=role, disabled_at=at)
+    changed, ended = await engine.store.users.update(user.id, engine.clock(), role=role, disabled_at=at)
     engine.access.forget()
+    await end_connections(engine, who, ended)
     if disabled:
         engine.feed.refuse(user.id, key_invalid())
         await engine.people.end(user_id=user.id)
@@ -66,7 +68,7 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
 
 @use_case
 async def delete(who: Principal, engine: Engine, name: str) -> None:
-    """Remove a user with their keys and sessions; what they asked for stays.
+    """Remove a user with their keys, sessions, and tokens that they made by shares; what they asked for stays.
 
     Raises:
         NotFound: no such user (`user_not_found`).
@@ -77,6 +79,7 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     require_over(who, user.role)
     if user.id == who.user.id:
         raise Conflict("you can't remove yourself: let another administrator do it")
-    await engine.store.users.delete(user.id)
+    ended = await engine.store.users.delete(user.id, engine.clock())
     engine.access.forget()
+    await end_connections(engine, who, ended or (), user)
     engine.feed.refuse(user.id, key_invalid())

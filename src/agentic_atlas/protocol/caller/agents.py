@@ -28,10 +28,10 @@ class AgentChange(Asked, frozen=True, kw_only=True):
 
 
 class ShareRequest(Asked, frozen=True, kw_only=True):
-    """With whom to share an agent."""
+    """With whom to share an agent: with all of these, or with none where one is not known."""
 
-    subject: str
-    """The name of a user, `group:NAME`, or `everyone`."""
+    subjects: Annotated[list[str], Meta(min_length=1, max_length=100)]
+    """Each the name of a user, `group:NAME`, or `everyone`."""
     access: AccessName = "call"
     """`call`: to see it and ask it for tasks. `manage`: also to change it, have its tokens and see all its tasks."""
 
@@ -45,8 +45,21 @@ class ShareInfo(Shown, frozen=True, kw_only=True):
     """`call` or `manage`."""
 
 
-ShareList: TypeAlias = Listing[ShareInfo]
-"""With whom an agent is shared, by name."""
+class EndedToken(Shown, frozen=True, kw_only=True):
+    """A token that was made by somebody an agent was shared with, and ended as they could manage it no more."""
+
+    id: str
+    name: str
+    made_by: str
+    """Name of the user who made it."""
+
+
+class AgentShares(Shown, frozen=True, kw_only=True):
+    """With whom an agent is shared from now on, by name."""
+
+    items: list[ShareInfo]
+    ended: tuple[EndedToken, ...] = ()
+    """The tokens that ended with what was shared before; their connections are closed."""
 
 
 class TokenRequest(Asked, frozen=True, kw_only=True):
@@ -114,6 +127,8 @@ class AgentInstance(Shown, frozen=True, kw_only=True):
     """When the token ends that it is connected with; null when it is not connected."""
     token_renewable: bool = False
     """It may have the next one by itself before that."""
+    token_made_by: str = ""
+    """Name of the user who made it; empty when it is not connected, or that is not known."""
 
 
 class AgentSummary(Shown, frozen=True, kw_only=True):
@@ -196,6 +211,11 @@ class TokenInfo(Shown, frozen=True, kw_only=True):
     """Id of the instance that used it last."""
     last_host: str = ""
     last_address: str = ""
+    made_by: str = ""
+    """Name of the user who made it, or the one that it was renewed from; the id of one who is gone; empty: that is not
+    known."""
+    by_share: bool = False
+    """Who made it manages the agent because it is shared with them: it ends when they may manage it no more."""
 
 
 class NewToken(TokenInfo, frozen=True, kw_only=True):

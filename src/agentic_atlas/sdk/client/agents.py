@@ -11,10 +11,9 @@ from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentPage,
     AgentRequest,
+    AgentShares,
     AgentSummary,
     NewToken,
-    ShareInfo,
-    ShareList,
     ShareRequest,
     TokenInfo,
     TokenList,
@@ -66,24 +65,29 @@ class AsyncAgents:
         """
         return await self._change(name, AgentChange(name=new_name))
 
-    async def share(self, name: str, subject: str, *, access: AccessName = "call") -> Sequence[ShareInfo]:
-        """Share an agent of one's own; return with whom it is shared now.
+    async def share(self, name: str, *subjects: str, access: AccessName = "call") -> AgentShares:
+        """Share an agent of one's own with all of these, or with none of them; return with whom it is shared now.
 
         Args:
             name: of the agent.
-            subject: the name of a user, `group:NAME`, or `everyone`.
+            subjects: each the name of a user, `group:NAME`, or `everyone`.
             access: `"call"` to see it and ask it for tasks; `"manage"` also to change it, have its tokens, and see all
                 its tasks.
 
         Raises:
-            NotFound: there is no such agent, user (`user_not_found`) or group (`group_not_found`).
+            NotFound: there is no such agent, or one is no user (`user_not_found`) or group (`group_not_found`).
+            Forbidden: for managing, without a key for that: one with `tokens:write` and `tasks:read`, too.
         """
-        body = checked(ShareRequest(subject=subject, access=access))
-        return (await self._api.send("PUT", f"{agent_path(name)}/shares", ShareList, body=body)).items
+        body = checked(ShareRequest(subjects=list(subjects), access=access))
+        return await self._api.send("PUT", f"{agent_path(name)}/shares", AgentShares, body=body)
 
-    async def unshare(self, name: str, subject: str) -> Sequence[ShareInfo]:
-        """Share an agent of one's own no more with a user, `group:NAME` or `everyone`; raises as `share` does."""
-        return (await self._api.send("DELETE", f"{agent_path(name)}/shares/{segment(subject)}", ShareList)).items
+    async def unshare(self, name: str, *subjects: str) -> AgentShares:
+        """Share an agent of one's own no more with users, `group:NAME`s or `everyone`; raises as `share` does.
+
+        Tokens that they made as managers end, unless they may still manage it: `ended` of what is returned has them.
+        """
+        named = ",".join(segment(one) for one in subjects or ("",))
+        return await self._api.send("DELETE", f"{agent_path(name)}/shares/{named}", AgentShares)
 
     async def delete(self, name: str) -> None:
         """Remove an agent with its tokens: its connections are closed, its open tasks fail, what was done stays."""

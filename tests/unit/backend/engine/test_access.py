@@ -78,7 +78,7 @@ async def test_an_instance_asks_as_whom_its_newest_connection_was_let_in() -> No
 async def test_an_instance_asks_in_the_name_of_its_owner_as_they_are_now() -> None:
     store, access = await furnished()
     access.came(Instance("ins_1", AGENT.id, "tok_1", 1, 0.0), TOKEN)
-    await store.users.update(ADA.id, role=Role.ADMIN)
+    await store.users.update(ADA.id, 0.0, role=Role.ADMIN)
     assert (await access.connected("ins_1")).user.role is Role.ADMIN
     await store.agents.delete(AGENT.id)
     with pytest.raises(NotFound):

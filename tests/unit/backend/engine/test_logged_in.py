@@ -94,11 +94,11 @@ async def test_who_is_disabled_or_changed_is_looked_up_again() -> None:
     network, logged_in, user = await prepared()
     entered = await begin(network, user)
     await logged_in.recognise(entered.secret)
-    await network.store.users.update(user.id, role=Role.VIEWER)
+    await network.store.users.update(user.id, NOW, role=Role.VIEWER)
     assert (await logged_in.recognise(entered.secret)).user.role is Role.MEMBER
     network.engine.access.forget()
     assert (await logged_in.recognise(entered.secret)).user.role is Role.VIEWER
-    await network.store.users.update(user.id, disabled_at=NOW)
+    await network.store.users.update(user.id, NOW, disabled_at=NOW)
     network.engine.access.forget()
     with pytest.raises(Unauthenticated):
         await logged_in.recognise(entered.secret)

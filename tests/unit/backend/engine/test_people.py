@@ -44,7 +44,7 @@ async def test_the_right_password_lets_in_and_all_else_is_answered_alike_after_t
         before = network.passwords.checked
         answers.add(await refusal(network, name, "wrong"))
         assert network.passwords.checked == before + 1
-    await network.store.users.update(user.id, disabled_at=NOW)
+    await network.store.users.update(user.id, NOW, disabled_at=NOW)
     answers.add(await refusal(network, "ada", "right"))
     assert {code for code, _ in answers} == {"login_failed"}
     assert len(answers) == 1

@@ -15,9 +15,9 @@ from tests.unit.backend.network import Network, settle, wanted
 
 Take = Callable[[Network, Principal], Awaitable[object]]
 TAKEN: dict[str, Take] = {
-    "it is shared with them no more": lambda on, ada: agents.unshare(ada, on.application, "hello", "eve"),
-    "it is shared for calling": lambda on, ada: agents.share(ada, on.application, "hello", "eve", AccessLevel.CALL),
-    "with their group no more": lambda on, root: agents.unshare(root, on.application, "ada/hello", "group:readers"),
+    "it is shared with them no more": lambda on, ada: agents.unshare(ada, on.application, "hello", ["eve"]),
+    "it is shared for calling": lambda on, ada: agents.share(ada, on.application, "hello", ["eve"], AccessLevel.CALL),
+    "with their group no more": lambda on, root: agents.unshare(root, on.application, "ada/hello", ["group:readers"]),
     "they are in it no more": lambda on, root: groups.remove(root, on.application, "readers", "eve"),
     "it is gone": lambda on, root: groups.delete(root, on.application, "readers"),
     "they administrate no more": lambda on, root: users.update(
@@ -33,11 +33,11 @@ async def scene(how: str) -> tuple[Network, Principal, Principal, Task]:
     eve = await network.user("eve", Role.ADMIN if "administrate" in how else Role.MEMBER)
     agent = await network.agent(ada)
     if "them" in how or "calling" in how:
-        await agents.share(ada, network.application, "hello", "eve", AccessLevel.MANAGE)
+        await agents.share(ada, network.application, "hello", ["eve"], AccessLevel.MANAGE)
     elif "administrate" not in how:
         await groups.create(root, network.application, "readers")
         await groups.add(root, network.application, "readers", "eve")
-        await agents.share(root, network.application, "ada/hello", "group:readers", AccessLevel.MANAGE)
+        await agents.share(root, network.application, "ada/hello", ["group:readers"], AccessLevel.MANAGE)
     eve = Principal(await network.engine.access.user("eve"), eve.credential, eve.scopes)
     return network, ada if "them" in how or "calling" in how else root, eve, await network.held(ada, agent)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.backend.domain.records import AccessLevel, Instance, Role, Token
-from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.engine.review import NO_MORE
+from agentic_atlas.backend.ports import AuditFilter, TaskFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import agents, groups, tasks, tokens
 from agentic_atlas.errors import AtlasError, Conflict, Forbidden, InvalidInput, NotFound, Unavailable
-from agentic_atlas.protocol.inside.messages import Credit, Readmit, ShutOut
+from agentic_atlas.protocol.caller.agents import AgentShares
+from agentic_atlas.protocol.inside.messages import Credit, Readmit, Revoke, ShutOut
 from agentic_atlas.protocol.tasks import Holdup, TaskState
 from tests.unit.backend.network import NOW, Network, settle, skill, wanted
 
@@ -150,8 +152,8 @@ async def test_who_an_agent_is_shared_with_for_calling_sees_it_asks_it_and_chang
     network = Network()
     ada, eve = await network.user(), await network.user("eve")
     await network.agent(ada)
-    shares = await agents.share(ada, network.application, "hello", "eve", AccessLevel.CALL)
-    assert [(one.subject, one.access) for one in shares] == [("eve", "call")]
+    shares = await agents.share(ada, network.application, "hello", ["eve"], AccessLevel.CALL)
+    assert [(one.subject, one.access) for one in shares.items] == [("eve", "call")]
     asked = await network.submit(eve, wanted("ada/hello"))
     others = await network.submit(ada)
     (listed,) = await agents.find(eve, network.application, limit=9, after=None)
@@ -172,7 +174,7 @@ async def test_who_an_agent_is_shared_with_for_managing_does_with_it_what_its_ow
     network = Network()
     ada, eve = await network.user(), await network.user("eve")
     agent = await network.agent(ada)
-    await agents.share(ada, network.application, "hello", "user:eve", AccessLevel.MANAGE)
+    await agents.share(ada, network.application, "hello", ["user:eve"], AccessLevel.MANAGE)
     task = await network.asking(ada, agent)
     answered = await tasks.answer(eve, network.application, task.id, b"1", None)
     assert (answered.id, answered.state) == (task.id, "working")
@@ -190,7 +192,7 @@ async def test_a_token_of_an_agent_that_one_may_only_call_is_not_there() -> None
     ada, eve = await network.user(), await network.user("eve")
     await network.agent(ada)
     issued = await tokens.issue(ada, network.application, "hello")
-    await agents.share(ada, network.application, "hello", "everyone", AccessLevel.CALL)
+    await agents.share(ada, network.application, "hello", ["everyone"], AccessLevel.CALL)
     with pytest.raises(NotFound) as refused:
         await tokens.revoke(eve, network.application, issued.id)
     assert refused.value.code == "token_not_found"
@@ -201,10 +203,10 @@ async def test_a_share_that_ends_is_over_at_once_and_what_was_asked_for_goes_on(
     ada, eve = await network.user(), await network.user("eve")
     agent = await network.agent(ada)
     for subject in ("eve", "everyone"):
-        await agents.share(ada, network.application, "hello", subject, AccessLevel.CALL)
-    await agents.unshare(ada, network.application, "hello", "everyone")
+        await agents.share(ada, network.application, "hello", [subject], AccessLevel.CALL)
+    await agents.unshare(ada, network.application, "hello", ["everyone"])
     asked = await network.held(eve, agent, wanted("ada/hello"))
-    assert await agents.unshare(ada, network.application, "hello", "eve") == []
+    assert await agents.unshare(ada, network.application, "hello", ["eve"]) == AgentShares(items=[])
     with pytest.raises(NotFound):
         await network.submit(eve, wanted("ada/hello"))
     with pytest.raises(NotFound) as refused:
@@ -219,8 +221,8 @@ async def test_everyone_may_call_and_nobody_in_particular_manages() -> None:
     ada, vic = await network.user(), await network.user("vic", Role.VIEWER)
     await network.agent(ada)
     with pytest.raises(InvalidInput, match="for calling only"):
-        await agents.share(ada, network.application, "hello", "everyone", AccessLevel.MANAGE)
-    await agents.share(ada, network.application, "hello", "everyone", AccessLevel.CALL)
+        await agents.share(ada, network.application, "hello", ["everyone"], AccessLevel.MANAGE)
+    await agents.share(ada, network.application, "hello", ["everyone"], AccessLevel.CALL)
     assert (await agents.show(vic, network.application, "ada/hello")).access == "call"
     with pytest.raises(Forbidden):
         await tasks.submit(vic, network.application, wanted("ada/hello"))
@@ -240,12 +242,83 @@ async def test_an_agent_is_shared_with_whom_its_owner_knows(subject: str, code: 
     await network.agent(ada)
     await groups.create(root, network.application, "others")
     for ask in (
-        agents.share(ada, network.application, "hello", subject, AccessLevel.CALL),
-        agents.unshare(ada, network.application, "hello", subject),
+        agents.share(ada, network.application, "hello", [subject], AccessLevel.CALL),
+        agents.unshare(ada, network.application, "hello", [subject]),
     ):
         with pytest.raises(NotFound) as refused:
             await ask
         assert refused.value.code == code
+
+
+async def test_the_tokens_that_a_manager_made_end_with_the_share_and_it_is_told_and_audited_whose_they_were() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    agent = await network.agent(ada)
+    await agents.share(ada, network.application, "hello", ["eve"], AccessLevel.MANAGE)
+    hers = [await tokens.issue(eve, network.application, "ada/hello", name=name) for name in ("box", "van")]
+    mine = await tokens.issue(ada, network.application, "hello", name="desk")
+    listed = {one.name: (one.made_by, one.by_share) for one in await tokens.of_agent(ada, network.application, "hello")}
+    assert listed == {"box": ("eve", True), "van": ("eve", True), "desk": ("ada", False)}
+    for token in (*hers, mine):
+        await network.engine.access.bearer(token.id, agent.id)
+    shared = await agents.unshare(ada, network.application, "hello", ["eve"])
+    assert [(one.id, one.name, one.made_by) for one in shared.ended] == [(one.id, one.name, "eve") for one in hers]
+    assert network.router.all(Revoke) == [Revoke(tuple(one.id for one in hers), "token_revoked")]
+    for token in hers:
+        with pytest.raises(AtlasError) as refused:
+            await network.engine.access.bearer(token.id, agent.id)
+        assert refused.value.code == "token_revoked"
+    await network.engine.access.bearer(mine.id, agent.id)
+    rows = await network.store.audit.find(AuditFilter(action="tokens.end"), limit=9)
+    assert [(row.who.user_id, row.object.id, row.detail) for row in reversed(rows)] == [
+        (ada.user.id, one.id, {"agent": "ada/hello", "made_by": "eve", "why": NO_MORE}) for one in hers
+    ]
+
+
+async def test_an_agent_is_shared_with_all_who_are_named_or_with_none_and_so_it_ends() -> None:
+    network = Network()
+    ada = await network.user()
+    for name in ("eve", "bob"):
+        await network.user(name)
+    await network.agent(ada)
+    with pytest.raises(NotFound, match="'bop'"):
+        await agents.share(ada, network.application, "hello", ["eve", "bop", "bob"], AccessLevel.CALL)
+    assert (await agents.show(ada, network.application, "hello")).shares == ()
+    both = await agents.share(ada, network.application, "hello", ["eve", "bob", "eve"], AccessLevel.CALL)
+    assert [one.subject for one in both.items] == ["bob", "eve"]
+    with pytest.raises(NotFound):
+        await agents.unshare(ada, network.application, "hello", ["eve", "bop"])
+    assert [one.subject for one in (await agents.show(ada, network.application, "hello")).shares] == ["bob", "eve"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "lacks"),
+    [
+        (("agents:write",), "tokens:write"),
+        (("agents:write", "tokens:read", "tasks:write"), "tokens:write"),
+        (("agents:write", "tokens:write"), "tasks:read"),
+        (("agents:write", "tokens:write", "tasks:read:own"), "tasks:read"),
+        (("agents:write", "tokens:write", "tasks:read"), None),
+        (("*",), None),
+    ],
+)
+async def test_a_key_gives_no_managing_that_is_good_for_less_than_managing_gives(
+    scopes: tuple[str, ...], lacks: str | None
+) -> None:
+    network = Network()
+    ada = await network.user()
+    await network.user("eve")
+    await network.agent(ada)
+    key = Principal(ada.user, ada.credential, scopes)
+    assert (await agents.share(key, network.application, "hello", ["eve"], AccessLevel.CALL)).items
+    ask = agents.share(key, network.application, "hello", ["eve"], AccessLevel.MANAGE)
+    if lacks is None:
+        assert [one.access for one in (await ask).items] == ["manage"]
+        return
+    with pytest.raises(Forbidden, match=lacks) as refused:
+        await ask
+    assert refused.value.code == "insufficient_scope"
+    assert [one.access for one in (await agents.show(ada, network.application, "hello")).shares] == ["call"]
 
 
 # Renamed
@@ -279,8 +352,8 @@ async def refusals(network: Network, who: Principal) -> dict[str, str]:
     asked = {
         "update": agents.update(who, on, name, description="Mine."),
         "rename": agents.update(who, on, name, rename="mine"),
-        "share": agents.share(who, on, name, who.user.name, AccessLevel.MANAGE),
-        "unshare": agents.unshare(who, on, name, who.user.name),
+        "share": agents.share(who, on, name, [who.user.name], AccessLevel.MANAGE),
+        "unshare": agents.unshare(who, on, name, [who.user.name]),
         "issue": tokens.issue(who, on, name),
         "tokens": tokens.of_agent(who, on, name),
         "delete": agents.delete(who, on, name),

@@ -160,9 +160,9 @@ async def test_a_token_that_is_for_one_skill_calls_no_other_and_learns_of_none()
 async def test_nobody_who_only_looks_has_an_agent_call_for_them() -> None:
     on = await scene(asker="eve")
     users = on.network.store.users
-    await users.update(on.parent.owner_id, role=Role.VIEWER)
+    await users.update(on.parent.owner_id, NOW, role=Role.VIEWER)
     await on.begin("ada/child")
-    await users.update(on.parent.owner_id, role=Role.ADMIN)
+    await users.update(on.parent.owner_id, NOW, role=Role.ADMIN)
     assert on.codes() == ["agent_not_found"]
     on.begin("ada/child")
     assert (await on.child()).agent == "ada/child"
@@ -170,12 +170,12 @@ async def test_nobody_who_only_looks_has_an_agent_call_for_them() -> None:
 
 async def test_a_shared_agent_is_called_for_whom_it_is_shared_with_by_whose_owner_it_is_too() -> None:
     on = await scene(asker="eve")
-    await on.network.store.users.update(on.parent.owner_id, role=Role.MEMBER)
+    await on.network.store.users.update(on.parent.owner_id, NOW, role=Role.MEMBER)
     share = on.network.store.shares
     child = await on.network.store.agents.by_name("ada", "child")
     assert child is not None
     await on.begin("ada/child")
-    await share.put(child.id, Share(f"user:{on.parent.owner_id}", AccessLevel.CALL))
+    await share.put(child.id, [Share(f"user:{on.parent.owner_id}", AccessLevel.CALL)], NOW)
     on.network.engine.registry.forget(child.id)
     on.begin("ada/child", call="call_2")
     assert ((await on.child()).agent, on.codes()) == ("ada/child", ["agent_not_found"])
@@ -187,7 +187,7 @@ async def test_what_only_who_asked_may_call_the_agent_does_not_call_for_them() -
     assert on.codes() == ["agent_not_found"], "it is eve's, and ada's agent calls"
     child = await on.network.store.agents.by_name("eve", "child")
     assert child is not None
-    await on.network.store.shares.put(child.id, Share("everyone", AccessLevel.CALL))
+    await on.network.store.shares.put(child.id, [Share("everyone", AccessLevel.CALL)], NOW)
     on.network.engine.registry.forget(child.id)
     on.begin("eve/child", call="call_2")
     assert (await on.child()).agent == "eve/child"
@@ -199,7 +199,7 @@ async def test_nobody_reaches_through_two_agents_what_they_could_not_reach_thems
     weather, hub = await network.agent(eve, "weather"), await network.agent(root)
     vault = await network.agent(root, "vault")
     network.comes(vault, slots=5, instance="ins_vault")
-    await network.store.shares.put(hub.id, Share("everyone", AccessLevel.CALL))
+    await network.store.shares.put(hub.id, [Share("everyone", AccessLevel.CALL)], NOW)
     network.engine.registry.forget(hub.id)
     first = (await network.submit(root, wanted("eve/weather"))).task
     network.comes(hub, slots=5)
@@ -211,7 +211,7 @@ async def test_nobody_reaches_through_two_agents_what_they_could_not_reach_thems
     on.parent = (await network.submit(on.who, wanted("root/hello"), parent=parent)).task
     await on.begin("vault", call="call_2")
     assert on.codes() == ["agent_not_found"] * 2
-    await network.store.shares.put(vault.id, Share("everyone", AccessLevel.CALL))
+    await network.store.shares.put(vault.id, [Share("everyone", AccessLevel.CALL)], NOW)
     network.engine.registry.forget(vault.id)
     on.begin("vault", call="call_3")
     assert (await on.child()).agent == "root/vault"
@@ -221,8 +221,8 @@ async def test_nobody_who_is_disabled_has_an_agent_call_for_them() -> None:
     on = await scene(asker="eve")
     child = await on.network.store.agents.by_name("ada", "child")
     assert child is not None
-    await on.network.store.shares.put(child.id, Share("everyone", AccessLevel.CALL))
-    await on.network.store.users.update(on.parent.owner_id, disabled_at=NOW)
+    await on.network.store.shares.put(child.id, [Share("everyone", AccessLevel.CALL)], NOW)
+    await on.network.store.users.update(on.parent.owner_id, NOW, disabled_at=NOW)
     await on.begin("ada/child")
     assert on.codes() == ["agent_not_found"]
 

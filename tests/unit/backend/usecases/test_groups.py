@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from agentic_atlas.backend.domain.records import AccessLevel, Role
+from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import agents, groups
+from agentic_atlas.backend.usecases import agents, groups, tokens, users
 from agentic_atlas.errors import AtlasError, Conflict, Forbidden, InvalidInput, NotFound
+from agentic_atlas.protocol.inside.messages import Revoke
 from tests.unit.backend.network import Network
 
 
@@ -28,7 +30,7 @@ async def sees(network: Network, who: Principal) -> list[str]:
 
 async def test_who_is_put_into_a_group_has_what_is_shared_with_it_until_they_are_taken_out() -> None:
     network, root, _, eve = await furnished()
-    await agents.share(root, network.application, "ada/hello", "group:readers", AccessLevel.CALL)
+    await agents.share(root, network.application, "ada/hello", ["group:readers"], AccessLevel.CALL)
     assert await sees(network, eve) == []
     made = await groups.add(root, network.application, "readers", "eve")
     assert (made.name, made.members) == ("readers", ["eve"])
@@ -42,11 +44,33 @@ async def test_with_a_group_goes_what_is_shared_with_it() -> None:
     for user in ("ada", "eve"):
         await groups.add(root, network.application, "readers", user)
     member = Principal(await network.engine.access.user("ada"), ada.credential, ada.scopes)
-    await agents.share(member, network.application, "hello", "group:readers", AccessLevel.MANAGE)
+    await agents.share(member, network.application, "hello", ["group:readers"], AccessLevel.MANAGE)
     assert await sees(network, eve) == ["ada/hello"]
     await groups.delete(root, network.application, "readers")
     assert await sees(network, eve) == []
     assert (await agents.show(ada, network.application, "hello")).shares == ()
+
+
+@pytest.mark.parametrize("how", ["out of it", "it is gone", "disabled", "a viewer", "deleted"])
+async def test_tokens_that_somebody_made_as_a_member_end_as_they_are_none(how: str) -> None:
+    network, root, _, eve = await furnished()
+    await groups.add(root, network.application, "readers", "eve")
+    await agents.share(root, network.application, "ada/hello", ["group:readers"], AccessLevel.MANAGE)
+    member = Principal(await network.engine.access.user("eve"), eve.credential, eve.scopes)
+    token = await tokens.issue(member, network.application, "ada/hello", name="box")
+    on = network.application
+    await {
+        "out of it": lambda: groups.remove(root, on, "readers", "eve"),
+        "it is gone": lambda: groups.delete(root, on, "readers"),
+        "disabled": lambda: users.update(root, on, "eve", role=None, disabled=True),
+        "a viewer": lambda: users.update(root, on, "eve", role=Role.VIEWER, disabled=None),
+        "deleted": lambda: users.delete(root, on, "eve"),
+    }[how]()
+    assert Revoke((token.id,), "token_revoked") in network.router.told
+    (listed,) = await tokens.of_agent(root, on, "ada/hello")
+    assert (listed.status, listed.made_by) == ("revoked", eve.user.id if how == "deleted" else "eve")
+    (row,) = await network.store.audit.find(AuditFilter(object=token.id, action="tokens.end"), limit=9)
+    assert (row.who.user_id, row.detail["made_by"]) == (root.user.id, "eve")
 
 
 async def test_a_group_is_seen_by_its_members_and_by_administrators() -> None:
@@ -57,7 +81,7 @@ async def test_a_group_is_seen_by_its_members_and_by_administrators() -> None:
     found = [await groups.find(who, network.application, limit=9, after=None) for who in (root, ada, member)]
     assert [[one.name for one in some] for some in found] == [["readers", "writers"], [], ["writers"]]
     with pytest.raises(NotFound) as hidden:
-        await agents.share(ada, network.application, "hello", "group:writers", AccessLevel.CALL)
+        await agents.share(ada, network.application, "hello", ["group:writers"], AccessLevel.CALL)
     assert hidden.value.code == "group_not_found"
 
 

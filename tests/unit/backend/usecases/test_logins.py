@@ -65,7 +65,7 @@ async def test_who_may_not_act_any_more_when_the_key_is_fetched_gives_none(lost:
     if lost == "revoked":
         await keys.revoke(ada, network.application, issued.id)
     elif lost == "disabled":
-        await network.store.users.update(ada.user.id, disabled_at=NOW)
+        await network.store.users.update(ada.user.id, NOW, disabled_at=NOW)
     else:
         network.clock.now = NOW + 20
     assert await collect(network, codes) == "access_denied"

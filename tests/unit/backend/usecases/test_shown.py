@@ -104,8 +104,11 @@ def test_an_agent_was_seen_when_it_was_heard_last_or_as_stored() -> None:
 
 def test_an_instance_is_online_until_it_has_left() -> None:
     there = Instance("ins_1", "agt_1", "tok_1", 1, 100.0, pid=7)
-    assert (shown.agent_instance(there, 2, None).online, shown.agent_instance(there, 2, None).slots_used) == (True, 2)
-    left = shown.agent_instance(replace(there, disconnected_at=0.5), 0, None)
+    assert (shown.agent_instance(there, 2, None, {}).online, shown.agent_instance(there, 2, None, {}).slots_used) == (
+        True,
+        2,
+    )
+    left = shown.agent_instance(replace(there, disconnected_at=0.5), 0, None, {})
     assert (left.online, left.disconnected_at) == (False, at(0.5))
 
 
@@ -114,15 +117,15 @@ def test_an_instance_is_online_until_it_has_left() -> None:
     [(TOKEN, 199.0, "active"), (TOKEN, 200.0, "expired"), (replace(TOKEN, revoked_at=150.0), 300.0, "revoked")],
 )
 def test_a_tokens_status_is_one_of_three(token: Token, now: float, status: str) -> None:
-    assert shown.token_info(token, AGENT, now).status == status
+    assert shown.token_info(token, AGENT, "ada", now).status == status
 
 
 def test_a_secret_is_shown_once_and_a_digest_never() -> None:
     key = ApiKey("key_1", "usr_1", "laptop", b"\x01\x02digest", 100.0, scopes=("tasks:read",))
     user = User("usr_1", "ada", Role.MEMBER, 100.0)
     assert shown.new_api_key(key, user, "atlas_s").key == "atlas_s"
-    assert shown.new_token(TOKEN, AGENT, 100.0, "ey.s").token == "ey.s"
-    for told in (shown.api_key_info(key), shown.token_info(TOKEN, AGENT, 100.0)):
+    assert shown.new_token(TOKEN, AGENT, "ada", 100.0, "ey.s").token == "ey.s"
+    for told in (shown.api_key_info(key), shown.token_info(TOKEN, AGENT, "ada", 100.0)):
         assert not [name for name in told.__struct_fields__ if name in ("key", "token", "digest", "secret")]
     assert (shown.api_key_info(key).scopes, shown.user_info(user).disabled) == (("tasks:read",), False)
 

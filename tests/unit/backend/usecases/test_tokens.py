@@ -7,11 +7,11 @@ import math
 import pytest
 
 from agentic_atlas.auth import AGENT_SCOPES, verify
-from agentic_atlas.backend.domain.records import AgentRecord, Role, Token
+from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Role, Token
 from agentic_atlas.backend.engine.access import NotAdmitted
 from agentic_atlas.backend.engine.engine import EngineSettings, TokenTerms
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import instances, signing, tokens
+from agentic_atlas.backend.usecases import agents, instances, signing, tokens
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.agents import NewToken
 from agentic_atlas.protocol.closing import CloseCode
@@ -366,3 +366,29 @@ async def test_a_token_of_before_its_key_was_kept_rests_on_any_key_and_so_does_w
     await signing.withdraw(root, network.application, old)
     listed = {one.id: one.status for one in await tokens.of_agent(ada, network.application, "hello")}
     assert (listed["tok_before"], listed[renewed.token_id]) == ("withdrawn", "withdrawn")
+
+
+async def test_a_renewal_is_by_who_made_the_token_and_a_rotation_by_who_rotates() -> None:
+    network, ada, agent, _ = await furnished()
+    eve = await network.user("eve")
+    await agents.share(ada, network.application, "hello", ["eve"], AccessLevel.MANAGE)
+    made = await tokens.issue(eve, network.application, "ada/hello", lifetime=100)
+    instance, who = await connected(network, agent, made.id)
+    renewed = await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    assert (made.made_by, made.by_share) == ("eve", True)
+    (there,) = (await agents.show(ada, network.application, "hello")).instances
+    assert (there.token_id, there.token_made_by) == (renewed.token_id, "eve")
+    rotated = await tokens.rotate(ada, network.application, renewed.token_id, overlap=30)
+    again = await tokens.rotate(eve, network.application, rotated.id, overlap=30)
+    kept = {one.id: (one.made_by, one.by_share) for one in await tokens.of_agent(ada, network.application, "hello")}
+    assert kept[renewed.token_id] == kept[again.id] == ("eve", True)
+    assert kept[rotated.id] == ("ada", False)
+    shared = await agents.unshare(ada, network.application, "hello", ["eve"])
+    assert {one.id for one in shared.ended} == {made.id, renewed.token_id, again.id}
+
+
+async def test_an_administrators_tokens_of_anothers_agent_are_no_shares() -> None:
+    network, *_ = await furnished()
+    root = await network.user("root", Role.ADMIN)
+    made = await tokens.issue(root, network.application, "ada/hello")
+    assert (made.made_by, made.by_share) == ("root", False)
