@@ -52,7 +52,7 @@ async def talk(ctx: Context, seconds: float, lines_a_second: int) -> int:
 if __name__ == "__main__":
     agent.run()
 """
-LEFT_OUT = re.compile(r"([0-9]+) events were left out")
+LEFT_OUT = re.compile(r"([0-9]+) (?:events|reports) were left out")
 LINES_A_SECOND = 1_000
 TIMES_AS_LONG = 2.0
 
