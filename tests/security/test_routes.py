@@ -173,6 +173,7 @@ TABLE: dict[str, Row] = {
     "GET /.well-known/jwks.json": Row("system.key_set", empty),
     "GET /healthz": Row(None, empty),
     "GET /metrics": Row("system.figures", empty),
+    "GET /metrics/agents": Row("system.token_ends", empty, dict.fromkeys(("other", "caller"), ALL)),
     "GET /readyz": Row("system.ready", empty),
     "GET /api/v1/signing-keys": Row("signing.find", empty),
     "POST /api/v1/signing-keys": Row("signing.rotate", empty),

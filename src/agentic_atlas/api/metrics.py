@@ -1,13 +1,13 @@
 """What the network is doing, as Prometheus reads it: made anew for each scrape from what is known anyway."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from agentic_atlas.backend.usecases.system import Figures, TokensInUse
+from agentic_atlas.backend.usecases.system import Figures, TokenEnd, TokensInUse
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -59,8 +59,33 @@ class _Network(Collector):
             )
 
 
+class _Agents(Collector):
+    def __init__(self, ends: Sequence[TokenEnd]) -> None:
+        self._ends = ends
+
+    def collect(self) -> Iterator[Metric]:
+        """Return what is so at this moment."""
+        seconds = GaugeMetricFamily(
+            "atlas_agent_token_expiry_seconds",
+            "Time until the first of the tokens ends that the agent is connected with.",
+            labels=["agent", "renewable"],
+        )
+        for end in self._ends:
+            seconds.add_metric([end.agent, "yes" if end.renewable else "no"], end.seconds)
+        yield seconds
+
+
 def exposition(figures: Figures, in_use: TokensInUse) -> bytes:
     """Return figures in the text format, and those of tokens."""
+    return _written(_Network(figures, in_use))
+
+
+def of_agents(ends: Sequence[TokenEnd]) -> bytes:
+    """Return in the same format when the tokens of agents end."""
+    return _written(_Agents(ends))
+
+
+def _written(collector: Collector) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Network(figures, in_use))
+    registry.register(collector)
     return generate_latest(registry)

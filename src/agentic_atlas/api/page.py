@@ -50,6 +50,7 @@ _PLACES = {
     "/api/v1/openapi.json": "the same for programs (OpenAPI)",
     "/healthz": "how this process is",
     "/metrics": "counts for Prometheus",
+    "/metrics/agents": "when the tokens of agents end, for Prometheus with an API key",
 }
 
 

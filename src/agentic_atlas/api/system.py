@@ -1,4 +1,4 @@
-"""Routes for machines: keys, health, readiness. No credentials needed."""
+"""Routes for machines: keys, health, readiness. No credentials needed, but for what has names."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -11,6 +11,7 @@ from pydantic import Field
 from agentic_atlas._version import __version__
 from agentic_atlas.api import metrics
 from agentic_atlas.backend.domain.invariants import Invariant
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import system
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response, json
@@ -73,6 +74,16 @@ async def scrape(application: Application) -> Response:
     fields = [("content-type", metrics.MEDIA_TYPE)]
     in_use = await system.tokens_in_use(None, application)
     return Response(fields=fields, body=metrics.exposition(await system.figures(None, application), in_use))
+
+
+@routes.at("GET", "/metrics/agents", text=metrics.MEDIA_TYPE)
+async def scrape_agents(application: Application, who: Principal) -> Response:
+    """How soon the tokens end that agents are connected with, for Prometheus in its text format 0.0.4.
+
+    A series for each agent whose tokens one may see; the 200 whose tokens end first.
+    """
+    ends = await system.token_ends(who, application)
+    return Response(fields=[("content-type", metrics.MEDIA_TYPE)], body=metrics.of_agents(ends))
 
 
 @routes.at("GET", "/readyz", answers=Readiness)

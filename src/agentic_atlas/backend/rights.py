@@ -294,6 +294,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "system.ready": Right.OPEN,
     "system.figures": Right.OPEN,
     "system.tokens_in_use": Right.OPEN,
+    "system.token_ends": Right.READ_TOKENS,
     "signing.find": Right.MANAGE_SIGNING_KEYS,
     "signing.rotate": Right.MANAGE_SIGNING_KEYS,
     "signing.withdraw": Right.MANAGE_SIGNING_KEYS,

@@ -58,6 +58,9 @@ async def test_a_network_where_nothing_hangs_says_so(tmp_path: Path) -> None:
         assert len(in_use) == 8
         assert sum(in_use.values()) == 1
         assert told["atlas_token_expiry_seconds",] > 0
+        assert (await atlas.anonymous.get("/metrics/agents")).status_code == 401
+        named = (await atlas.admin.get("/metrics/agents")).text
+        assert '\natlas_agent_token_expiry_seconds{agent="admin/hello",renewable="yes"} ' in named
         assert told["atlas_open_tasks", "submitted"] == 1
         assert told["atlas_invariants_violated", "running_without_lease"] == 0
 

@@ -23,6 +23,7 @@ from agentic_atlas.backend.domain.records import (
     AgentRecord,
     ApiKey,
     Group,
+    Instance,
     Role,
     Share,
     SkillRecord,
@@ -222,6 +223,15 @@ async def token_of_hers(world: World) -> dict[str, Any]:
     token = Token(world.engine.ids("tok"), (await world.agent()).id, "laptop", 0.0, 4e9)
     await world.engine.store.tokens.add(token)
     return {"token_id": token.id}
+
+
+async def token_in_use(world: World) -> dict[str, Any]:
+    """Have an instance of ada's agent be connected."""
+    agent = await world.agent()
+    token = AgentToken("tok_used", agent.id, agent.full_name, expires_at=4e9)
+    instance = Instance(world.engine.ids("ins"), agent.id, token.id, 1, 0.0)
+    world.engine.access.came(instance, Principal(world.ada.user, token, AGENT_SCOPES))
+    return {}
 
 
 async def a_renewal(world: World) -> dict[str, Any]:
@@ -541,12 +551,13 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "system.ready": (nothing, OPEN),
     "system.figures": (nothing, OPEN),
     "system.tokens_in_use": (nothing, OPEN),
+    "system.token_ends": (token_in_use, seen("nothing")),
 }
 
 READS = {
     Scope.TASKS_READ: {"tasks.show", "tasks.standing", "tasks.find", "tasks.page", "tasks.follow"},
     Scope.AGENTS_READ: {"agents.find", "agents.show", "groups.find"},
-    Scope.TOKENS_READ: {"tokens.of_agent"},
+    Scope.TOKENS_READ: {"tokens.of_agent", "system.token_ends"},
 }
 TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel", "tasks.answer"}
 NARROW: dict[Scope, set[str]] = READS | {

@@ -1,19 +1,24 @@
-"""How the network is, for machines and for whoever watches over it. Counts only: no names."""
+"""How the network is, for machines and for whoever watches over it. Counts only, and names to who may have them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from itertools import product
+from typing import Final
 
 import msgspec
 
 from agentic_atlas.auth import Jwk, jwks
 from agentic_atlas.backend.domain.invariants import Invariant
+from agentic_atlas.backend.domain.records import AccessLevel
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import AgentToken, Principal, Visible
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.protocol.tasks import TaskState
 
 _DAY = 86_400
+_PAGE = 500
+MOST_ENDS: Final = 200
+"""Agents of which it is told when their tokens end."""
 
 
 class Expires(StrEnum):
@@ -50,6 +55,17 @@ class TokensInUse(msgspec.Struct, frozen=True):
     """How many end within which time; True: those that their agents may renew by themselves."""
 
 
+class TokenEnd(msgspec.Struct, frozen=True):
+    """When the first of the tokens ends that an agent is connected with."""
+
+    agent: str
+    """Its full name."""
+    seconds: float
+    """Until then; below 0: it did, and the agent finishes what it runs."""
+    renewable: bool
+    """The agent may renew it by itself before."""
+
+
 @use_case
 async def key_set(who: Principal | None, engine: Engine) -> list[Jwk]:
     """Return the public keys that agent tokens are signed with (RFC 7517)."""
@@ -79,6 +95,34 @@ async def tokens_in_use(who: Principal | None, engine: Engine) -> TokensInUse:
     for token in held:
         ending[_expires(token.ends_at - now), token.renewable] += 1
     return TokensInUse(min((token.ends_at - now for token in held), default=None), ending)
+
+
+@use_case
+async def token_ends(who: Principal, engine: Engine) -> list[TokenEnd]:
+    """Return when the tokens end with which agents are connected that they manage: of each agent the first that does.
+
+    The soonest come first; of more than `MOST_ENDS` agents the others are left out.
+    """
+    first: dict[str, AgentToken] = {}
+    for token in sorted(engine.access.in_use(), key=lambda one: one.ends_at):
+        first.setdefault(token.agent_id, token)
+    if who.visible.user_id is not None:
+        theirs = await _managed(engine, who.visible)
+        first = {agent_id: token for agent_id, token in first.items() if agent_id in theirs}
+    now, found = engine.clock(), list(first.values())[:MOST_ENDS]
+    agents = [await engine.store.agents.get(token.agent_id) for token in found]
+    named = zip(found, agents, strict=True)
+    return [TokenEnd(agent.full_name, token.ends_at - now, token.renewable) for token, agent in named if agent]
+
+
+async def _managed(engine: Engine, visible: Visible) -> set[str]:
+    """Return the ids of the agents that somebody manages."""
+    theirs: set[str] = set()
+    after = None
+    while page := await engine.store.agents.find(visible, limit=_PAGE, after=after):
+        theirs |= {agent.id for agent in page if visible.may(agent, AccessLevel.MANAGE)}
+        after = page[-1].full_name
+    return theirs
 
 
 def _expires(seconds: float) -> Expires:

@@ -7,7 +7,8 @@ import pytest
 from agentic_atlas.auth import verify
 from agentic_atlas.auth.keys import load_jwks
 from agentic_atlas.backend.domain.invariants import Finding, Invariant
-from agentic_atlas.backend.domain.records import Instance
+from agentic_atlas.backend.domain.records import Instance, Role
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import system, tokens
 from agentic_atlas.backend.usecases.system import Expires
 from agentic_atlas.errors import Unavailable
@@ -99,3 +100,35 @@ async def test_tokens_in_use_are_counted_by_how_soon_they_end_and_whether_they_a
     assert found.ending[Expires.EXPIRED, True] == found.ending[Expires.EXPIRED, False] == 1
     await tokens.rotate(ada, network.application, helped, overlap=3_600)
     assert (await system.tokens_in_use(None, network.application)).ending[Expires.DAY, False] == 1
+
+
+async def test_when_tokens_end_is_told_of_each_agent_that_one_manages_the_soonest_first() -> None:
+    network = Network()
+    ada, eve, root = await network.user(), await network.user("eve"), await network.user("root", Role.ADMIN)
+    for owner, name, days in ((ada, "a", (9, 3)), (ada, "b", (1,)), (eve, "c", (2,))):
+        agent = await network.agent(owner, name)
+        for one in days:
+            made = await tokens.issue(owner, network.application, name, lifetime=one * 86_400, renews=one == 3)
+            who = await network.engine.access.bearer(made.id, agent.id)
+            network.engine.access.came(Instance(f"ins_{name}_{one}", agent.id, made.id, 1, NOW), who)
+    all_of = [("ada/b", 86_400.0, False), ("eve/c", 172_800.0, False), ("ada/a", 259_200.0, True)]
+
+    async def told(who: Principal) -> list[tuple[str, float, bool]]:
+        found = await system.token_ends(who, network.application)
+        return [(end.agent, end.seconds, end.renewable) for end in found]
+
+    assert await told(root) == all_of
+    assert await told(ada) == [all_of[0], all_of[2]]
+    assert await told(eve) == [all_of[1]]
+
+
+async def test_of_very_many_agents_those_are_told_whose_tokens_end_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "MOST_ENDS", 2)
+    network = Network()
+    ada = await network.user()
+    for days in (3, 1, 2):
+        agent = await network.agent(ada, f"a{days}")
+        made = await tokens.issue(ada, network.application, f"a{days}", lifetime=days * 86_400)
+        who = await network.engine.access.bearer(made.id, agent.id)
+        network.engine.access.came(Instance(f"ins_{days}", agent.id, made.id, 1, NOW), who)
+    assert [end.agent for end in await system.token_ends(ada, network.application)] == ["ada/a1", "ada/a2"]
