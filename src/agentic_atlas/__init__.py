@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     )
     from agentic_atlas.protocol.caller.audit import (
         AuditActor,
+        AuditAnchor,
+        AuditArchive,
         AuditEntry,
         AuditFlaw,
         AuditHead,
@@ -113,7 +115,8 @@ _HOME: Final = {
         "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken SecondInstance ShareInfo SkillInfo "
         "TokenInfo"
     ),
-    "agentic_atlas.protocol.caller.audit": "AuditActor AuditEntry AuditFlaw AuditHead AuditObject AuditReport",
+    "agentic_atlas.protocol.caller.audit": "AuditActor AuditAnchor AuditArchive AuditEntry AuditFlaw AuditHead "
+    "AuditObject AuditReport",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
     "agentic_atlas.protocol.caller.people": (
         "ApiKeyInfo GroupInfo LoginInfo NewApiKey SessionInfo SigningKeyInfo UserInfo WhoAmI"
@@ -167,6 +170,8 @@ __all__ = [
     "AsyncTokens",
     "AtlasError",
     "AuditActor",
+    "AuditAnchor",
+    "AuditArchive",
     "AuditEntry",
     "AuditFlaw",
     "AuditHead",

@@ -181,6 +181,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/audit": Row("audit.find", empty),
     "GET /api/v1/audit/rows": Row("audit.rows", empty),
     "GET /api/v1/audit/verification": Row("audit.verify", empty),
+    "POST /api/v1/audit/archives": Row("audit.archive", lambda _: Asked(body={"before": "1970-01-01T00:00:01Z"})),
     "GET /api/v1/backups": Row("backups.find", empty),
     "POST /api/v1/backups": Row("backups.make", empty),
     "GET /": Row(None, empty),

@@ -29,6 +29,8 @@ PUBLIC = [
     "AsyncTokens",
     "AtlasError",
     "AuditActor",
+    "AuditAnchor",
+    "AuditArchive",
     "AuditEntry",
     "AuditFlaw",
     "AuditHead",

@@ -1,5 +1,6 @@
 """Routes of the audit log."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -11,7 +12,7 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.routes import WHOLE, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
-from agentic_atlas.protocol.caller.audit import AuditPage, AuditReport, AuditRows
+from agentic_atlas.protocol.caller.audit import ArchiveRequest, AuditArchive, AuditPage, AuditReport, AuditRows
 
 routes = RouteGroup("audit", "/api/v1/audit")
 
@@ -57,3 +58,11 @@ async def verify(application: Application, who: Principal, turns: Turns) -> Resp
     """Look at every row, and say which are not as they were written; administrators only."""
     async with turns.turn(who.user.id):
         return json(await audit.verify(who, application))
+
+
+@routes.at("POST", "/archives", answers=AuditArchive, status=HTTPStatus.CREATED)
+async def archive(application: Application, who: Principal, turns: Turns, body: ArchiveRequest) -> Response:
+    """Put old rows into a file on the server's machine, and remove them from the log; administrators only."""
+    async with turns.turn(who.user.id):
+        made = await audit.archive(who, application, body.before.timestamp())
+        return json(made, status=HTTPStatus.CREATED)

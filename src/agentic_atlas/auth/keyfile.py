@@ -5,7 +5,8 @@ active. `ring.json` alone decides; a key file it does not name is never used. Ev
 synced and then put in place whole, key before ring, so a process killed at any moment leaves the old ring or the new
 one.
 
-`audit.pem` signs the head of the audit log, which `audit.json` keeps: a key of its own, that is never rotated.
+`audit.pem` signs the head of the audit log, which `audit.json` keeps, and the anchor of what was archived, in
+`audit-anchor.json`: a key of its own, that is never rotated.
 
 `sealing.key` seals what the database holds of secrets that have to be read again; it is never rotated.
 
@@ -33,6 +34,7 @@ from agentic_atlas.files import FileRefused, make_folder, open_own
 RING_FILE: Final = "ring.json"
 AUDIT_KEY: Final = "audit.pem"
 AUDIT_HEAD: Final = "audit.json"
+AUDIT_ANCHOR: Final = "audit-anchor.json"
 SEALING_KEY: Final = "sealing.key"
 _MAX_HEAD_BYTES: Final = 4_096
 _MAX_RING_BYTES: Final = 65_536
@@ -102,8 +104,8 @@ def load_or_create_sealing_key(folder: Path, entropy: Callable[[int], bytes]) ->
 
 
 def ring_files(folder: Path) -> dict[str, bytes]:
-    """Return the files that the ring in `folder` is made of, and the key that seals, by name: what a backup has to
-    keep. They are secret.
+    """Return the files that the ring in `folder` is made of, the key that seals, and the anchor of the audit log, by
+    name: what a backup has to keep as it is after the copy of the database. They are secret.
 
     Raises:
         FileRefused: there is no whole ring, or it cannot be read.
@@ -113,8 +115,9 @@ def ring_files(folder: Path) -> dict[str, bytes]:
             ring = _read(folder / RING_FILE, _MAX_RING_BYTES)
             pem = _pem_path(folder, _load(folder).active.kid)
             files = {RING_FILE: ring, pem.name: _read(pem, MAX_PEM_BYTES)}
-            if (folder / SEALING_KEY).exists():
-                files[SEALING_KEY] = _read(folder / SEALING_KEY, MAX_PEM_BYTES)
+            for name, most in ((SEALING_KEY, MAX_PEM_BYTES), (AUDIT_ANCHOR, _MAX_HEAD_BYTES)):
+                if (folder / name).exists():
+                    files[name] = _read(folder / name, most)
             if _read(folder / RING_FILE, _MAX_RING_BYTES) == ring:
                 return files  # else it was rotated meanwhile, and these would not belong together
 
@@ -137,16 +140,17 @@ def load_or_create_audit_key(
             raise _refused(path, "does not hold the key that signs the audit log", fix=_BEGIN_ANEW) from None
 
 
-def read_head(folder: Path) -> bytes | None:
-    """Return the head of the audit log as it was saved; None when there is none. Raises FileRefused."""
+def read_head(folder: Path, *, anchor: bool = False) -> bytes | None:
+    """Return the head of the audit log, or its anchor, as it was saved; None when there is none. Raises FileRefused."""
+    path = folder / (AUDIT_ANCHOR if anchor else AUDIT_HEAD)
     with _as_refusal(folder):
-        return _read(folder / AUDIT_HEAD, _MAX_HEAD_BYTES) if (folder / AUDIT_HEAD).exists() else None
+        return _read(path, _MAX_HEAD_BYTES) if path.exists() else None
 
 
-def save_head(folder: Path, head: bytes) -> None:
-    """Put a head in the place of the one before, on the disk before this returns. Raises FileRefused."""
+def save_head(folder: Path, head: bytes, *, anchor: bool = False) -> None:
+    """Put a head, or an anchor, in the place of the one before, on the disk before this returns. Raises FileRefused."""
     with _as_refusal(folder):
-        _write(folder / AUDIT_HEAD, head)
+        _write(folder / (AUDIT_ANCHOR if anchor else AUDIT_HEAD), head)
 
 
 def audit_files(folder: Path) -> dict[str, bytes]:

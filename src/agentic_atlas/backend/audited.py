@@ -107,6 +107,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "signing.rotate": Audited(kind="signing_key"),
     "signing.withdraw": Audited(kind="signing_key", id_in="key_id", shown=("tokens", "connected")),
     "backups.make": Audited(kind="backup"),
+    "audit.archive": Audited(kind="audit", shown=("rows", "path"), refused=(Unauthenticated, Forbidden)),
     "tasks.retry": msgspec.structs.replace(_TASK, shown=("retry_of",)),
     "tasks.cancel": _TASK,
     "tasks.answer": msgspec.structs.replace(_TASK, told=("number",)),

@@ -4,7 +4,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
@@ -32,7 +32,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.rights import Visible
-from agentic_atlas.protocol.caller.audit import AuditEntry, AuditHead
+from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, AuditEntry, AuditHead
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
 from agentic_atlas.protocol.schemas import Cost
@@ -551,7 +551,7 @@ class AuditFilter(msgspec.Struct, frozen=True):
 
 
 class AuditLog(Protocol):
-    """Who did what to what: rows are added to it, and never changed or removed."""
+    """Who did what to what: rows are added to it, never changed, and removed only from its beginning."""
 
     def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
         """Queue rows behind the last one and return at once, as `Tasks` does; the write has the last of them."""
@@ -565,6 +565,18 @@ class AuditLog(Protocol):
     async def head(self) -> ChainHead:
         """Return the last row, and of an empty log what its first one follows."""
 
+    async def older(self, before: float) -> int:
+        """Return the number of the last row with none of this time or later in front of it; 0 when there is none.
+
+        The log's last row is never among them: the next one follows it.
+        """
+
+    def drop(self, until: int) -> Write[int]:
+        """Queue that some of the oldest rows are removed, of those up to this one, which is not the last.
+
+        The write has how many were: 0 once all are.
+        """
+
 
 class AuditHeads(Protocol):
     """Where the head of the audit log is kept outside of the store, signed."""
@@ -575,8 +587,20 @@ class AuditHeads(Protocol):
     def kept(self) -> AuditHead | None:
         """Return the one that is kept; raises ConfigurationError where it can't be read."""
 
-    def signed(self, head: AuditHead) -> bool:
-        """Tell whether a head is signed by this network."""
+    def signed(self, head: AuditHead | AuditAnchor) -> bool:
+        """Tell whether a head or an anchor is signed by this network."""
+
+    def anchor(self) -> AuditAnchor | None:
+        """Return the anchor of what was archived; raises ConfigurationError where it can't be read."""
+
+    async def archive(
+        self, first: AuditAnchor | None, rows: AsyncIterable[Sequence[AuditEntry]], now: float
+    ) -> AuditArchive:
+        """Put rows, at least one, that follow `first` into a file, and keep the anchor of the last one of them.
+
+        Both are on the disk when this returns. Raises Unavailable (`archive_failed`), and what `rows` raises: nothing
+        was archived then.
+        """
 
 
 class Store(Protocol):

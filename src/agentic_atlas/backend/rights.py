@@ -183,6 +183,8 @@ class Right(StrEnum):
     """Have another key sign, and make all tokens of one worthless."""
     READ_AUDIT = "read_audit"
     """See who did what, in everybody's name."""
+    ARCHIVE_AUDIT = "archive_audit"
+    """Take old rows out of what others see of that."""
     CONNECT = "connect"
     """Be an instance of an agent."""
     CALL = "call"
@@ -204,13 +206,14 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
     Right.MANAGE_BACKUPS: Scope.EVERYTHING,
     Right.MANAGE_SIGNING_KEYS: Scope.EVERYTHING,
     Right.READ_AUDIT: Scope.AUDIT_READ,
+    Right.ARCHIVE_AUDIT: Scope.EVERYTHING,
     Right.CONNECT: Scope.AGENT_CONNECT,
     Right.CALL: Scope.AGENT_CALL,
 }
 """The word that a credential's scopes need for each right."""
 
 _OF_ADMINISTRATORS: Final = frozenset(
-    (Right.MANAGE_USERS, Right.MANAGE_BACKUPS, Right.MANAGE_SIGNING_KEYS, Right.READ_AUDIT)
+    (Right.MANAGE_USERS, Right.MANAGE_BACKUPS, Right.MANAGE_SIGNING_KEYS, Right.READ_AUDIT, Right.ARCHIVE_AUDIT)
 )
 _READING: Final = frozenset((Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS))
 
@@ -301,6 +304,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "audit.find": Right.READ_AUDIT,
     "audit.rows": Right.READ_AUDIT,
     "audit.verify": Right.READ_AUDIT,
+    "audit.archive": Right.ARCHIVE_AUDIT,
     "backups.make": Right.MANAGE_BACKUPS,
     "backups.find": Right.MANAGE_BACKUPS,
 }

@@ -112,6 +112,7 @@ ATLAS = CommandGroup(
             {
                 "list": Command("audit:show_list", "List what was done, newest first."),
                 "verify": Command("audit:verify", "Check every row of the log, here or of an export."),
+                "archive": Command("audit:archive", "Put old rows into a file, and remove them from the log."),
                 "export": Command("audit:export", "Write the log as lines of JSON, with its signed head."),
             },
             default="list",

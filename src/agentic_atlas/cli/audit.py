@@ -14,7 +14,7 @@ from agentic_atlas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
-    from agentic_atlas.protocol.caller.audit import AuditEntry, AuditReport
+    from agentic_atlas.protocol.caller.audit import AuditArchive, AuditEntry, AuditReport
 
 LONGEST = 600.0
 """Seconds that a server may take to check its log."""
@@ -58,12 +58,18 @@ def show_list(
         rows = [_row(entry, clock) for entry in found]
         output.table(columns, rows, shrinks=("who", "to", "details"), drops=("from", "row"))
     else:
-        output.aside(f"Nothing like that is in the audit log, which has {newest} {'row' if newest == 1 else 'rows'}.")
+        output.aside(f"Nothing like that is in the audit log, whose last row is {newest}.")
 
 
 def verify(
     *,
-    file: Annotated[Path | None, Argument(help="An export; without it the log of the network.")] = None,
+    file: Annotated[
+        tuple[Path, ...],
+        Argument(
+            metavar="[FILE]...",
+            help="Exports and archives, in their order; without one the log of the network.",
+        ),
+    ] = (),
     data_dir: Annotated[
         Path | None, Option("--data-dir", help="Check the log in the data folder of a network that is not up.")
     ] = None,
@@ -78,7 +84,7 @@ def verify(
     A changed, missing or moved row is found, and rows that were cut off at the end. Whoever can write in the network's
     data folder could make all of it anew: keep exports elsewhere, and give --key.
     """
-    if file is not None and data_dir is not None:
+    if file and data_dir is not None:
         raise click.UsageError("give a FILE or --data-dir, not both")
     report = _report(file, data_dir)
     from agentic_atlas.cli.audit_file import AuditBroken
@@ -132,8 +138,35 @@ def export(
         output.say(f"Wrote {rows} rows to {file}.")
 
 
-def _report(file: Path | None, data_dir: Path | None) -> AuditReport:
-    if file is not None:
+def archive(
+    *,
+    before: Annotated[
+        str,
+        Option("--before", metavar="SPAN|TIME", help="Older ones than 365d, or than a time in ISO 8601."),
+    ],
+    json: Json = False,
+) -> None:
+    """Put old rows of the audit log into a file on the server's machine, and remove them from it; for administrators.
+
+    `atlas audit verify FILE` checks it. The log goes on behind the last of them, and its next checks tell so.
+    """
+    older = times.moment(before, times.clock().now())
+
+    async def work() -> AuditArchive:
+        async with connection.connect(timeout=LONGEST) as atlas:
+            return await atlas.audit.archive(older)
+
+    with output.progress("the server is archiving rows of its audit log"):
+        made = connection.run(work())
+    if json:
+        output.document(made)
+        return
+    output.say(f"Rows {made.anchor.archived - made.rows + 1} to {made.anchor.archived} are in {made.path} now.")
+    output.aside("Keep it elsewhere too: backups of the network do not have it.")
+
+
+def _report(file: tuple[Path, ...], data_dir: Path | None) -> AuditReport:
+    if file:
         from agentic_atlas.cli.audit_file import check
 
         return check(file)
@@ -160,6 +193,7 @@ def _tell(report: AuditReport) -> None:
     output.fields(
         [
             ("network", report.network),
+            ("archived", f"up to row {report.archived}" if report.archived else ""),
             ("last hash", report.hash),
             ("signed", f"up to row {report.head.seq}" if report.head else ""),
             ("with key", report.head.key if report.head else ""),

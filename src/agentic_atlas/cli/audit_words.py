@@ -73,12 +73,16 @@ _WORDS: Mapping[str, Callable[[Json], str]] = {
     "scopes": lambda fact: f"good for {_plain(fact)}",
     "renews": lambda fact: "" if fact else "not renewable",
     "issuer": lambda fact: f"by {_plain(fact)}",
+    "linked": lambda fact: "linked" if fact else "",
+    "tokens": lambda fact: f"{_plain(fact)} tokens",
+    "connected": lambda fact: f"{_plain(fact)} of them in use",
     "retry_of": lambda fact: f"again {_plain(fact)}",
     "number": lambda fact: f"question {_plain(fact)}",
     "several": lambda _: "by or to several",
     "times": lambda fact: f"{_plain(fact)} more like it",
     "replaced": lambda fact: f"in place of {_plain(fact)}",
     "rows": lambda fact: f"{_plain(fact)} rows",
+    "path": lambda fact: f"in {_plain(fact)}",
     "why": lambda fact: _plain(fact),
 }
 """What is said of a fact, in this order; of any other one its name."""

@@ -15,7 +15,7 @@ from agentic_atlas.backend.engine.engine import Engine, World
 from agentic_atlas.backend.ports import Checker, RouterPort
 from agentic_atlas.backend.store.database import SqlStore
 from agentic_atlas.bus.local import Bus
-from agentic_atlas.compose.audit import HeadFile
+from agentic_atlas.compose.audit import ARCHIVES, HeadFile
 from agentic_atlas.compose.keys import KeyFolder
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
 from agentic_atlas.errors import ConfigurationError
@@ -55,7 +55,7 @@ async def build(
         backups=_backups(settings, store, network),
         passwords=neighbours.passwords,
         key_store=KeyFolder(keys),
-        heads=HeadFile(keys, load_or_create_audit_key(keys, wall()), network, log),
+        heads=HeadFile(keys, settings.data_dir / ARCHIVES, load_or_create_audit_key(keys, wall()), network, log),
         sign_on=neighbours.sign_on,
     )
     engine = Engine.over(store, router, network, world, settings.engine)

@@ -94,12 +94,35 @@ async def test_what_is_looked_for_narrows(opened: Open, which: AuditFilter, seqs
         assert [row.seq for row in await store.audit.find(which, limit=10)] == seqs
 
 
+async def test_rows_are_older_up_to_the_first_one_that_is_not_and_the_last_one_never_is(opened: Open) -> None:
+    async with opened() as store:
+        assert await store.audit.older(NOW) == 0
+        await store.audit.append([event(1), event(3), event(2), event(4)])
+        at = [NOW + number / 8 for number in (0.5, 1.5, 2.5, 3.5, 9)]
+        assert [await store.audit.older(before) for before in at] == [0, 1, 1, 3, 3]
+
+
+async def test_the_oldest_rows_are_removed_and_the_rest_goes_on_as_it_was(opened: Open) -> None:
+    async with opened() as store:
+        await furnish(store)
+        rows = await store.audit.after(0, limit=10)
+        assert [await store.audit.drop(2), await store.audit.drop(2)] == [2, 0]
+        assert await store.audit.after(0, limit=10) == await store.audit.after(2, limit=10) == rows[2:]
+        assert await store.audit.after(3, limit=10) == rows[3:]
+        assert await store.audit.find(AuditFilter(), limit=10, before=4) == [rows[2]]
+        assert await store.audit.find(AuditFilter(), limit=10, before=2) == []
+        assert await store.audit.older(NOW + 9) == 3
+        head = await store.audit.append([event(5)])
+        assert (head.seq, [row.seq for row in await store.audit.after(0, limit=10)]) == (5, [3, 4, 5])
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         "UPDATE audit SET outcome = 'ok' WHERE seq = 1",
         "DELETE FROM audit WHERE seq = 2",
         "DELETE FROM audit",
+        "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq < 3 ORDER BY seq)",
         "INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 1",
         "INSERT INTO audit SELECT 7, at, who_kind, who_id, who_user_id, who_name, action, object_kind, object_id, "
         "object_name, outcome, address, detail, previous, hash FROM audit WHERE seq = 1",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import sqlite3
+import stat
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
@@ -13,12 +17,12 @@ import msgspec
 import pytest
 import structlog
 
-from agentic_atlas import AsyncClient, AuditHead, Forbidden
+from agentic_atlas import AsyncClient, AuditArchive, AuditHead, Forbidden
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.audit import check_folder
 from agentic_atlas.compose.network import network
 from agentic_atlas.compose.restore import restore
-from agentic_atlas.errors import ConfigurationError, NotFound
+from agentic_atlas.errors import ConfigurationError, NotFound, Unavailable
 from agentic_atlas.settings import Settings
 from tests.integration.cli.commands import atlas, complained, printed
 
@@ -206,3 +210,131 @@ async def test_an_export_that_somebody_changed_is_told_with_its_row(tmp_path: Pa
     result = await asyncio.to_thread(atlas, "audit", "verify", str(file))
     assert result.exit_code == 1
     assert told in result.output
+
+
+SOON = timedelta(hours=1)
+
+
+def mode(path: str) -> str:
+    return stat.filemode(Path(path).stat().st_mode)
+
+
+async def archive(client: AsyncClient) -> AuditArchive:
+    """Archive all rows but the last one."""
+    return await client.audit.archive(datetime.now(UTC) + SOON)
+
+
+async def test_archived_rows_are_checked_in_their_files_and_what_is_left_where_it_is(tmp_path: Path) -> None:
+    file, data = tmp_path / "export.jsonl", tmp_path / "data"
+    async with up(data) as client:
+        await some(client)
+        first = await archive(client)
+        await some(client, 2)
+        second = await archive(client)
+        (told,) = [entry async for entry in client.audit.list(action="audit.archive", object="")][:1]
+        assert (first.rows, second.rows, told.detail) == (3, 3, {"path": second.path, "rows": 3})
+        assert (Path(second.path).parent, Path(second.path).name) == (data / "audit", "rows-4-6.jsonl")
+        report = await client.audit.verify()
+        assert (report.archived, report.rows, report.flaws) == (6, 2, [])
+        await exported(client, file)
+    assert mode(second.path) == "-rw-------"
+    assert (check_folder(data).archived, check_folder(data).flaws) == (6, [])
+    async with up(data) as client:
+        assert (await client.audit.verify()).flaws == []
+        await exported(client, file)
+    paths = [first.path, second.path, str(file)]
+    for some_of, rows in ((paths, 8), (paths[:1], 3), (paths[1:2], 3), (paths[1:], 5)):
+        said = printed(await asyncio.to_thread(atlas, "audit", "verify", *some_of))
+        assert said.startswith(f"{rows} rows are as they were written.")
+    gap = complained(await asyncio.to_thread(atlas, "audit", "verify", paths[0], paths[2]))
+    assert "does not go on behind row 3" in gap
+
+
+async def test_rows_that_were_removed_are_no_archived_ones_without_the_anchor(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with up(data) as client:
+        await some(client)
+        early = (data / "keys/audit.json").read_bytes()
+        await archive(client)
+        await some(client, 2)
+    anchor = data / "keys/audit-anchor.json"
+    kept = anchor.read_bytes()
+    anchor.rename(tmp_path / "away")
+    assert [(flaw.seq, flaw.kind) for flaw in check_folder(data).flaws] == [(1, "missing")]
+    async with up(data) as client:
+        assert [flaw.kind for flaw in (await client.audit.verify()).flaws] == ["missing", "broken"]
+    (tmp_path / "away").rename(anchor)
+    for forged in (kept.replace(b'"archived":3', b'"archived":4'), early.replace(b'"seq"', b'"archived"')):
+        anchor.write_bytes(forged)
+        assert "anchor" in [flaw.kind for flaw in check_folder(data).flaws]
+    anchor.write_bytes(kept)
+    changed(data, "DELETE FROM audit WHERE seq = 4")
+    flaw = check_folder(data).flaws[0]
+    assert (flaw.seq, flaw.kind) == (4, "missing")
+
+
+async def test_an_archive_that_somebody_changed_is_told(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        await some(client)
+        await archive(client)
+        await some(client, 1)
+        file = Path((await archive(client)).path)
+    lines = await asyncio.to_thread(lambda: file.read_bytes().splitlines())
+    for spoiled, told in (
+        ([lines[0], *lines[2:]], "row 4: missing"),
+        ([lines[0].replace(b'"archived":3', b'"archived":2'), *lines[1:]], "row 2: anchor"),
+        ([*lines[:-1], lines[-1].replace(b'"archived":', b'"archived":1')], "head"),
+        (lines[1:], "row 1: missing"),
+        (lines[:-1], "does not end with the signed head"),
+    ):
+        written(file, spoiled)
+        result = await asyncio.to_thread(atlas, "audit", "verify", str(file))
+        assert (result.exit_code, told in result.output) == (1, True), result.output
+
+
+async def test_a_backup_keeps_the_anchor_and_no_archive(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        await some(client)
+        await archive(client)
+        backup = await client.backups.create()
+    restore(Path(backup.path), tmp_path / "restored", force=False)
+    restored = check_folder(tmp_path / "restored")
+    assert (restored.archived, restored.flaws) == (3, [])
+    assert not (tmp_path / "restored/audit").exists()
+
+
+async def command(client: AsyncClient, folder: Path, *words: str) -> tuple[int, str]:
+    """Run a command of an administrator's in a process of its own, for there its signals are waited for."""
+    environ = {**os.environ, "ATLAS_API_URL": client.base_url, "ATLAS_API_KEY": (folder / "admin.key").read_text()}
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agentic_atlas", "audit", *words, env=environ, **pipes
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_rows_are_archived_on_the_command_line(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with up(data) as client:
+        await some(client)
+        code, said = await command(client, data, "archive", "--before", "1d")
+        assert (code, said.startswith("no row of the audit log is older")) == (1, True), said
+        code, said = await command(client, data, "archive", "--before", (datetime.now(UTC) + SOON).isoformat())
+        assert (code, f"Rows 1 to 3 are in {data / 'audit/rows-1-3.jsonl'} now." in said) == (0, True), said
+        code, said = await command(client, data, "verify")
+        assert (code, re.findall("archived +up to row 3", said) != []) == (0, True), said
+
+
+async def test_what_cannot_be_archived_is_still_in_the_log(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        await some(client)
+        (tmp_path / "data/audit").write_text("in the way")
+        key = (tmp_path / "data/admin.key").read_text()
+        async with AsyncClient(client.base_url, api_key=key, patience=0.0) as impatient:
+            with pytest.raises(Unavailable) as refused:
+                await archive(impatient)
+        assert refused.value.code == "archive_failed"
+        report = await client.audit.verify()
+        assert (report.archived, report.flaws) == (0, [])
+        assert report.rows >= 4

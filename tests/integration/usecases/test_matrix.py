@@ -351,6 +351,10 @@ async def rows_of_the_log(_: World) -> dict[str, Any]:
     return {"after": 0, "limit": 10}
 
 
+async def long_ago(_: World) -> dict[str, Any]:
+    return {"before": 1.0}
+
+
 async def rotated_key(world: World) -> dict[str, Any]:
     old = world.engine.signing.ring.active.kid
     await world.engine.signing.rotate()
@@ -542,6 +546,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "audit.find": (of_the_log, ADMINISTRATORS),
     "audit.rows": (rows_of_the_log, ADMINISTRATORS),
     "audit.verify": (nothing, ADMINISTRATORS),
+    "audit.archive": (long_ago, ADMINISTRATORS._replace(admin="nothing_to_archive")),
     "signing.find": (nothing, ADMINISTRATORS),
     "signing.rotate": (nothing, ADMINISTRATORS),
     "signing.withdraw": (rotated_key, ADMINISTRATORS),

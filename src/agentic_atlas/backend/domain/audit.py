@@ -16,6 +16,7 @@ from msgspec import field
 
 from agentic_atlas.protocol.caller.audit import (
     AuditActor,
+    AuditAnchor,
     AuditEntry,
     AuditFlaw,
     AuditHead,
@@ -94,21 +95,33 @@ def hash_of(entry: AuditEntry) -> str:
     return sha256(line.removesuffix(_HASH) + b"}").hexdigest()
 
 
-def signed_part(head: AuditHead) -> bytes:
-    """Return the bytes of a head that its signature is of."""
+def signed_part(head: AuditHead | AuditAnchor) -> bytes:
+    """Return the bytes of a head or an anchor that its signature is of. Neither can be taken for the other."""
     return msgspec.json.encode(msgspec.structs.replace(head, signature="")).removesuffix(_SIGNATURE) + b"}"
 
 
 class ChainCheck:
     """Looks at the rows of one network's log, one after the other, and says what is wrong with them."""
 
-    def __init__(self, network: str, head: AuditHead | None = None, *, signed: bool = True) -> None:
-        """Take the head that was kept, and whether its signature was found good."""
+    def __init__(
+        self,
+        network: str,
+        head: AuditHead | None = None,
+        *,
+        signed: bool = True,
+        anchor: AuditAnchor | None = None,
+        anchored: bool = True,
+    ) -> None:
+        """Take the head and the anchor that were kept, and whether their signatures were found good."""
         self._network = network
         self._head = head
+        self._anchor = anchor
         self._last = genesis(network)
         self._rows = 0
         self._flaws: list[AuditFlaw] = []
+        if anchor is not None and (not anchored or anchor.network != network):
+            self._add(anchor.archived, "anchor", "the anchor of what was archived was not signed by this network")
+            self._anchor = None
         if head is not None and (not signed or head.network != network):
             self._add(head.seq, "head", "the head that was kept was not signed by this network")
             self._head = None
@@ -116,12 +129,16 @@ class ChainCheck:
     def take(self, entries: Iterable[AuditEntry]) -> int:
         """Look at the rows that follow; return the number of the last one."""
         for entry in entries:
+            if self._rows == 0:
+                self._last = self._before(entry)
             self._look_at(entry)
         return self._last.seq
 
     def report(self) -> AuditReport:
         """Return what was found, once the last row was looked at."""
         kept = self._head.seq if self._head else 0
+        if self._rows == 0 and self._anchor is not None:
+            self._last = ChainHead(self._anchor.archived, self._anchor.hash)
         if kept > self._last.seq:
             self._add(
                 self._last.seq + 1, "cut_off", f"the head says that there are {kept} rows: the last are not there"
@@ -129,11 +146,21 @@ class ChainCheck:
         return AuditReport(
             network=self._network,
             rows=self._rows,
+            archived=self._last.seq - self._rows if self._anchor and not self._flaws else 0,
             hash=self._last.hash,
             unsigned=max(0, self._last.seq - kept),
             head=self._head,
             flaws=self._flaws,
         )
+
+    def _before(self, first: AuditEntry) -> ChainHead:
+        """Return what the first row follows: where some were archived, one that is archived, or is about to be."""
+        anchor = self._anchor
+        if anchor is None or first.seq == 1:
+            return self._last
+        if first.seq > anchor.archived:
+            return ChainHead(anchor.archived, anchor.hash)
+        return ChainHead(first.seq - 1, first.previous)
 
     def _look_at(self, entry: AuditEntry) -> None:
         last, self._last = self._last, ChainHead(entry.seq, entry.hash)
@@ -150,6 +177,8 @@ class ChainCheck:
             self._add(entry.seq, "changed", "its hash is not that of what it says")
         elif head is not None and head.seq == entry.seq and head.hash != entry.hash:
             self._add(entry.seq, "changed", "the head that was kept is of another row with this number")
+        elif self._anchor is not None and self._anchor.archived == entry.seq and self._anchor.hash != entry.hash:
+            self._add(entry.seq, "changed", "another row with this number was archived")
         if entry.action == BROKEN:
             self._add(entry.seq, "broken", f"a start found the log broken: {entry.detail.get('why', '')}")
 

@@ -6,7 +6,7 @@ asks nothing, is told once and then counted.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -17,8 +17,16 @@ from agentic_atlas.backend.domain.audit import BROKEN, NOBODY, NOTHING, OK, SYST
 from agentic_atlas.backend.engine.allowance import neighbourhood
 from agentic_atlas.backend.ports import AuditHeads, AuditLog, Clock, FaultLog, Write
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.errors import AtlasError, Busy, Unavailable
-from agentic_atlas.protocol.caller.audit import AuditActor, AuditHead, AuditObject, AuditReport
+from agentic_atlas.errors import AtlasError, Busy, Conflict, Unavailable
+from agentic_atlas.protocol.caller.audit import (
+    AuditActor,
+    AuditAnchor,
+    AuditArchive,
+    AuditEntry,
+    AuditHead,
+    AuditObject,
+    AuditReport,
+)
 from agentic_atlas.protocol.caller.values import Json
 
 WRITTEN_WITHIN: Final = 1.0
@@ -114,6 +122,7 @@ class AuditTrail:
         self._refused = {True: _Refusals(), False: _Refusals()}
         self._head: ChainHead | None = None
         self._faulty = False
+        self._archiving = asyncio.Lock()
 
     def note(
         self,
@@ -173,9 +182,11 @@ class AuditTrail:
             await self._heads.keep(last, self._clock())
 
     async def verify(self) -> AuditReport:
-        """Look at every row, and at the head that is kept."""
-        head = self.head()
-        check = ChainCheck(self._network, head, signed=self._heads is None or head is None or self._heads.signed(head))
+        """Look at every row, and at the head and the anchor that are kept."""
+        head, anchor = self.head(), self.anchor()
+        check = ChainCheck(
+            self._network, head, signed=self._is_good(head), anchor=anchor, anchored=self._is_good(anchor)
+        )
         seq = 0
         while rows := await self._audit.after(seq, limit=_PAGE):
             seq = check.take(rows)
@@ -184,6 +195,51 @@ class AuditTrail:
     def head(self) -> AuditHead | None:
         """Return the head that is kept; raises ConfigurationError where it can't be read."""
         return None if self._heads is None else self._heads.kept()
+
+    def anchor(self) -> AuditAnchor | None:
+        """Return the anchor of what was archived; raises ConfigurationError where it can't be read."""
+        return None if self._heads is None else self._heads.anchor()
+
+    async def archive(self, before: float) -> AuditArchive:
+        """Put the rows that are older into a file, sign the last of them as anchor, and remove them.
+
+        Raises:
+            Conflict: none is older (`nothing_to_archive`), or they are not as they were written (`audit_broken`).
+            Busy: some are being archived already (`archive_running`). Unavailable: see the port.
+        """
+        if self._archiving.locked():
+            raise Busy("rows are being archived already: wait for it to be done", code="archive_running", retry_after=5)
+        async with self._archiving:
+            anchor = self.anchor()
+            if anchor is not None and self._is_good(anchor):
+                await self._drop(anchor.archived)  # a process may have been killed before
+            until = await self._audit.older(before)
+            if self._heads is None or until <= (anchor.archived if anchor else 0):
+                raise Conflict("no row of the audit log is older", code="nothing_to_archive")
+            archived = await self._heads.archive(anchor, self._pages(until, anchor), self._clock())
+            await self._drop(until)
+            return archived
+
+    async def _pages(self, until: int, anchor: AuditAnchor | None) -> AsyncIterator[list[AuditEntry]]:
+        """Yield the rows up to this one, as long as they are as they were written."""
+        check, seq = ChainCheck(self._network, anchor=anchor, anchored=self._is_good(anchor)), 0
+        while rows := [row for row in await self._audit.after(seq, limit=_PAGE) if row.seq <= until]:
+            seq = check.take(rows)
+            flaws = [flaw for flaw in check.report().flaws if flaw.kind != "broken"]  # that was told of already
+            if flaws:
+                raise Conflict(
+                    f"the audit log is not as it was written (row {flaws[0].seq}: {flaws[0].message}): nothing was "
+                    "archived; see `atlas audit verify`",
+                    code="audit_broken",
+                )
+            yield rows
+
+    async def _drop(self, until: int) -> None:
+        while await self._audit.drop(until):
+            pass
+
+    def _is_good(self, head: AuditHead | AuditAnchor | None) -> bool:
+        return self._heads is None or head is None or self._heads.signed(head)
 
     async def _broken(self, heads: AuditHeads, last: ChainHead) -> str | None:
         """Say in what the log is not as its head says."""
@@ -197,12 +253,23 @@ class AuditTrail:
             return "the head that was kept was not signed by this network"
         if head.seq > last.seq:
             return f"rows {last.seq + 1} to {head.seq} are not there any more"
+        if gap := await self._gap(heads):
+            return gap
         rows = await self._audit.after(head.seq - 1, limit=1) if head.seq else []
         return (
             f"row {head.seq} is another one than it was"
             if [row.hash for row in rows] not in ([], [head.hash])
             else None
         )
+
+    async def _gap(self, heads: AuditHeads) -> str | None:
+        """Say which rows are not there before the first one, and were not archived."""
+        first = await self._audit.after(0, limit=1)
+        anchor = heads.anchor()
+        archived = anchor.archived if anchor is not None and heads.signed(anchor) else 0
+        if not first or first[0].seq <= archived + 1:
+            return None
+        return f"rows {archived + 1} to {first[0].seq - 1} are not there, and were not archived"
 
     def _event(
         self, who: AuditActor, action: str, what: AuditObject, outcome: str, detail: Mapping[str, Json] | None

@@ -6,14 +6,17 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, insert, inspect, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, inspect, or_, select
 
 from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.ports import AuditFilter, Write
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.tables import audit
+from agentic_atlas.backend.store.tables import audit, audit_archives
 from agentic_atlas.backend.store.writer import Operation, WriteGroup, Writer
 from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditObject
+
+_DROPPED = 2_000
+"""Rows that are removed in one go."""
 
 
 class SqlAudit:
@@ -39,6 +42,14 @@ class SqlAudit:
     async def head(self) -> ChainHead:
         """See the port."""
         return await self._readers.run(lambda connection: _head(connection) or self._genesis)
+
+    async def older(self, before: float) -> int:
+        """See the port."""
+        return await self._readers.run(lambda connection: _older(connection, before))
+
+    def drop(self, until: int) -> Write[int]:
+        """See the port."""
+        return self._writer.submit(Operation(partial(_drop, until)))
 
 
 def _append(events: Sequence[AuditEvent], first: ChainHead, group: WriteGroup) -> ChainHead:
@@ -71,6 +82,23 @@ def _after(connection: Connection, seq: int, limit: int) -> list[AuditEntry]:
     """Rows in their order."""
     query = select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
     return [_entry(row) for row in connection.execute(query)]
+
+
+def _older(connection: Connection, before: float) -> int:
+    """Looks at every row until it finds one: nothing but the order has an index."""
+    newer = select(audit.c.seq).where(audit.c.at >= before).order_by(audit.c.seq).limit(1)
+    found, last = connection.execute(newer).scalar(), _head(connection)
+    return 0 if last is None else min(last.seq, found or last.seq) - 1
+
+
+def _drop(until: int, group: WriteGroup) -> int:
+    """Say first that they are archived, else the table keeps them; whoever waits for the disk waits for few."""
+    last = select(func.max(audit.c.seq)).scalar_subquery()
+    done = select(audit.c.seq, audit.c.hash).where(audit.c.seq == until, audit.c.seq < last)
+    known = insert(audit_archives).prefix_with("OR IGNORE").from_select(["seq", "hash"], done)
+    group.connection.execute(known)
+    some = select(audit.c.seq).where(audit.c.seq <= until).order_by(audit.c.seq).limit(_DROPPED)
+    return group.connection.execute(delete(audit).where(audit.c.seq.in_(some))).rowcount
 
 
 def all_rows(connection: Connection) -> Iterator[AuditEntry]:

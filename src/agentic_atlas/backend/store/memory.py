@@ -661,6 +661,7 @@ class MemoryAudit:
     def __init__(self, network: str) -> None:
         self._entries: list[AuditEntry] = []
         self._head = genesis(network)
+        self._gone = 0
 
     def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
         """See the port."""
@@ -668,16 +669,33 @@ class MemoryAudit:
 
     async def find(self, which: AuditFilter, *, limit: int, before: int | None = None) -> list[AuditEntry]:
         """See the port."""
-        older = self._entries[: before and before - 1]
+        older = self._entries[: before and max(0, before - 1 - self._gone)]
         return [entry for entry in reversed(older) if _is_among(which, entry)][:limit]
 
     async def after(self, seq: int, *, limit: int) -> list[AuditEntry]:
         """See the port."""
-        return self._entries[seq : seq + limit]
+        at = max(0, seq - self._gone)
+        return self._entries[at : at + limit]
 
     async def head(self) -> ChainHead:
         """See the port."""
         return self._head
+
+    async def older(self, before: float) -> int:
+        """See the port."""
+        newer = (entry.seq for entry in self._entries if entry.at.timestamp() >= before)
+        return max(0, min(next(newer, self._head.seq), self._head.seq) - 1)
+
+    def drop(self, until: int) -> Write[int]:
+        """See the port."""
+        return _carried_out(_settle_soon, partial(self._drop, until))
+
+    def _drop(self, until: int) -> int:
+        most = min(until, self._head.seq - 1) - self._gone
+        dropped = len(self._entries[: max(0, most)])
+        self._gone += dropped
+        del self._entries[:dropped]
+        return dropped
 
     def _append(self, events: Sequence[AuditEvent]) -> ChainHead:
         for event in events:

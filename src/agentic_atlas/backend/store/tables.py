@@ -354,10 +354,18 @@ audit = Table(
     Column("hash", Text, nullable=False),
 )
 
+audit_archives = Table(
+    "audit_archives",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False),
+)
+
 for _trigger in (
     "CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit "
     "BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END",
     "CREATE TRIGGER audit_undeleted BEFORE DELETE ON audit "
+    "WHEN OLD.seq > (SELECT coalesce(max(seq), 0) FROM audit_archives) "
     "BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END",
     # A row in the place of another one would be removed without a word to the trigger before.
     "CREATE TRIGGER audit_in_order BEFORE INSERT ON audit "

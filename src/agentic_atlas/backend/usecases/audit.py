@@ -6,7 +6,7 @@ from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import Principal, Visible
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.caller.audit import AuditEntry, AuditReport, AuditRows
+from agentic_atlas.protocol.caller.audit import AuditArchive, AuditEntry, AuditReport, AuditRows
 from agentic_atlas.protocol.schemas.words import meant
 
 _COMPARED = 100
@@ -39,15 +39,24 @@ async def rows(who: Principal, engine: Engine, *, after: int, limit: int) -> Aud
 
     Raises ConfigurationError when the head can't be read.
     """
-    head = engine.trail.head()
+    head, anchor = engine.trail.head(), engine.trail.anchor()
     found = await engine.store.audit.after(after, limit=limit)
-    return AuditRows(network=engine.network, items=found, head=head)
+    return AuditRows(network=engine.network, items=found, head=head, anchor=anchor)
 
 
 @use_case
 async def verify(who: Principal, engine: Engine) -> AuditReport:
     """Look at every row; raises ConfigurationError when the head can't be read."""
     return await engine.trail.verify()
+
+
+@use_case
+async def archive(who: Principal, engine: Engine, before: float) -> AuditArchive:
+    """Put the rows that are older than this time into a file on the server's machine, and remove them from the log.
+
+    Raises as `AuditTrail.archive` does.
+    """
+    return await engine.trail.archive(before)
 
 
 async def _unknown(engine: Engine, who: str) -> InvalidInput | None:
@@ -65,7 +74,8 @@ async def _unknown(engine: Engine, who: str) -> InvalidInput | None:
         return None
     users = [user.name for user in await store.users.find(limit=_COMPARED)]
     agents = [agent.full_name for agent in await store.agents.find(Visible(None), limit=_COMPARED)]
-    rows = (await store.audit.head()).seq
+    first = await store.audit.after(0, limit=1)
+    rows = (await store.audit.head()).seq - (first[0].seq - 1 if first else 0)
     return InvalidInput(
         f"no user or agent is called {who[:64]!r} today{meant(who, users) or meant(who, agents)}, and no row is by "
         f"anybody of that name or id, of {rows} that were looked at",

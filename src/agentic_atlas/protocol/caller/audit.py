@@ -1,9 +1,11 @@
 """The audit log: who did what to what, as it is shown, exported, and chained."""
 
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from agentic_atlas.protocol.caller.values import Json, Listing, Page, Shown
+from msgspec import Meta
+
+from agentic_atlas.protocol.caller.values import Asked, Json, Listing, Page, Shown
 
 ActorKind: TypeAlias = Literal["user", "api_key", "agent", "system", "nobody"]
 """A person at a browser, a program with a key of theirs, an agent with its token, the network itself, or whoever has
@@ -81,15 +83,47 @@ class AuditHead(Shown, frozen=True, kw_only=True):
     signature: str
 
 
+class AuditAnchor(Shown, frozen=True, kw_only=True):
+    """The last row that was archived, signed as the head is: what is left of the log goes on behind it."""
+
+    network: str
+    archived: int
+    """Number of that row: it and all before it are in archives."""
+    hash: str
+    at: datetime
+    """When it was signed."""
+    key: str
+    """The key of the log's head."""
+    signature: str
+
+
+class ArchiveRequest(Asked, frozen=True, kw_only=True):
+    """Which rows to archive."""
+
+    before: Annotated[datetime, Meta(tz=True)]
+    """Those that are older, up to the first one that is not."""
+
+
+class AuditArchive(Shown, frozen=True, kw_only=True):
+    """Rows that are in a file now, and no more in the log."""
+
+    path: str
+    """On the server's machine."""
+    rows: int
+    anchor: AuditAnchor
+
+
 class AuditRows(Listing[AuditEntry], frozen=True, kw_only=True):
     """Part of the audit log as it was written, oldest first."""
 
     network: str
     head: AuditHead | None
     """The last one that was kept; null before there is any."""
+    anchor: AuditAnchor | None = None
+    """What the first row of all goes on behind; null as long as none was archived."""
 
 
-FlawKind: TypeAlias = Literal["changed", "missing", "reordered", "cut_off", "head", "broken"]
+FlawKind: TypeAlias = Literal["changed", "missing", "reordered", "cut_off", "head", "anchor", "broken"]
 
 
 class AuditFlaw(Shown, frozen=True, kw_only=True):
@@ -99,8 +133,9 @@ class AuditFlaw(Shown, frozen=True, kw_only=True):
     """The row that it is about, or the first of several."""
     kind: FlawKind
     """`changed`: it says something else than it did. `missing`: it is not there. `reordered`: it is in another place.
-    `cut_off`: it and all that followed are not there. `head`: the head that was kept is not good. `broken`: the row was
-    written when a start of the network found the log not as the head says."""
+    `cut_off`: it and all that followed are not there. `head`: the head that was kept is not good. `anchor`: that of
+    what was archived is not. `broken`: the row was written when a start of the network found the log not as the head
+    says."""
     message: str
 
 
@@ -109,6 +144,8 @@ class AuditReport(Shown, frozen=True, kw_only=True):
 
     network: str
     rows: int
+    archived: int = 0
+    """Rows before the first one, which were archived."""
     hash: str
     """Of the last row."""
     unsigned: int

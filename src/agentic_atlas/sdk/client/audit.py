@@ -6,7 +6,16 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.caller.audit import AuditEntry, AuditHead, AuditPage, AuditReport, AuditRows
+from agentic_atlas.protocol.caller.audit import (
+    ArchiveRequest,
+    AuditAnchor,
+    AuditArchive,
+    AuditEntry,
+    AuditHead,
+    AuditPage,
+    AuditReport,
+    AuditRows,
+)
 from agentic_atlas.sdk.client.http import Api, pages
 
 _PAGE = 500
@@ -34,20 +43,22 @@ class AsyncAudit:
             object: only to what has this id or name.
             since: an aware time; only what was done from then on.
         """
-        if since is not None and since.tzinfo is None:
-            raise InvalidInput("`since` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
-        at = None if since is None else since.astimezone(UTC).isoformat()
+        at = None if since is None else _aware(since, "since").isoformat()
         wanted = {"action": action, "who": who, "object": object, "since": at}
         return pages(self._api, "/audit", AuditPage, wanted)
 
-    async def export(self) -> AsyncGenerator[AuditEntry | AuditHead, None]:
-        """Yield all rows as they were written, and then the log's signed head.
+    async def export(self) -> AsyncGenerator[AuditEntry | AuditHead | AuditAnchor, None]:
+        """Yield all rows as they were written, and then the log's signed head; first of all what they go on behind.
+
+        That is the signed anchor of what was archived, if anything was.
 
         Each of them as a line of JSON is an export that `atlas audit verify FILE` checks anywhere.
         """
         after = 0
         while True:
             part = await self._api.send("GET", "/audit/rows", AuditRows, query={"after": after, "limit": _PAGE})
+            if after == 0 and part.anchor is not None:
+                yield part.anchor
             for entry in part.items:
                 yield entry
                 after = entry.seq
@@ -59,3 +70,20 @@ class AsyncAudit:
     async def verify(self) -> AuditReport:
         """Have the server look at every row; `flaws` says which are not as they were written."""
         return await self._api.send("GET", "/audit/verification", AuditReport)
+
+    async def archive(self, before: datetime) -> AuditArchive:
+        """Have the rows that are older than this aware time put into a file on the server's machine.
+
+        They are removed from the log, which goes on behind the signed anchor of the last of them.
+
+        Raises:
+            Conflict: none is older, or the log is not as it was written.
+        """
+        body = ArchiveRequest(before=_aware(before, "before"))
+        return await self._api.send("POST", "/audit/archives", AuditArchive, body=body, repeatable=False)
+
+
+def _aware(at: datetime, name: str) -> datetime:
+    if at.tzinfo is None:
+        raise InvalidInput(f"`{name}` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
+    return at.astimezone(UTC)

@@ -317,6 +317,7 @@ class BlockingAudit(Blocking[AsyncAudit]):
     list = each(AsyncAudit.list)
     export = each(AsyncAudit.export)
     verify = blocking(AsyncAudit.verify)
+    archive = blocking(AsyncAudit.archive)
 
 
 class Client(Blocking[AsyncClient]):

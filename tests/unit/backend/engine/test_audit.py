@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -15,8 +15,8 @@ from agentic_atlas.backend.engine.audit import AuditTrail
 from agentic_atlas.backend.ports import AuditFilter, Write
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.store.memory import MemoryStore
-from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
-from agentic_atlas.protocol.caller.audit import AuditHead, AuditObject
+from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, Conflict, Unavailable
+from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, AuditEntry, AuditHead, AuditObject
 from tests.unit.backend.network import NOW, Clock, Network
 from tests.unit.sdk.memory_log import MemoryLog
 
@@ -28,6 +28,8 @@ class Heads:
 
     def __init__(self) -> None:
         self.given: list[ChainHead] = []
+        self.anchors: list[AuditAnchor] = []
+        self.archived: list[AuditEntry] = []
         self.error: AtlasError | None = None
 
     async def keep(self, head: ChainHead, now: float) -> None:
@@ -38,13 +40,28 @@ class Heads:
             raise self.error
         return made(self.given[-1]) if self.given else None
 
-    def signed(self, head: AuditHead) -> bool:
+    def signed(self, head: AuditHead | AuditAnchor) -> bool:
         return head.signature == "good"
+
+    def anchor(self) -> AuditAnchor | None:
+        return self.anchors[-1] if self.anchors else None
+
+    async def archive(
+        self, first: AuditAnchor | None, rows: AsyncIterable[Sequence[AuditEntry]], now: float
+    ) -> AuditArchive:
+        put = [row async for some in rows for row in some]
+        self.archived += put
+        self.anchors.append(anchored(put[-1]))
+        return AuditArchive(path="", rows=len(put), anchor=self.anchors[-1])
 
 
 def made(head: ChainHead) -> AuditHead:
     at = datetime.fromtimestamp(NOW, UTC)
     return AuditHead(network="net_1", seq=head.seq, hash=head.hash, at=at, key="", signature="good")
+
+
+def anchored(row: AuditEntry, signature: str = "good") -> AuditAnchor:
+    return AuditAnchor(network="net_1", archived=row.seq, hash=row.hash, at=row.at, key="", signature=signature)
 
 
 class Failing:
@@ -54,6 +71,7 @@ class Failing:
         self.why: AtlasError | None = None
         self._audit = store.audit
         self.head, self.after = store.audit.head, store.audit.after
+        self.older, self.drop = store.audit.older, store.audit.drop
 
     def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
         if self.why is None:
@@ -297,3 +315,79 @@ async def test_a_log_that_is_not_as_its_head_says_tells_so_in_its_next_row(
     world.heads.error = None
     report = await world.trail.verify()
     assert [(flaw.seq, flaw.kind) for flaw in report.flaws] == [(3, "broken")]
+
+
+async def aged(world: World, rows: int = 5) -> None:
+    """Have rows, a day between them, the last one of today."""
+    for _ in range(rows):
+        world.trail.note(None, "a.done")
+        await world.trail.settle()
+        world.clock.now += DAY
+
+
+DAY = 86_400
+
+
+async def test_old_rows_are_archived_and_what_is_left_goes_on_behind_their_anchor(world: World) -> None:
+    await aged(world)
+    archived = await world.trail.archive(NOW + 1.5 * DAY)
+    assert (archived.rows, archived.anchor.archived) == (2, 2)
+    assert [row.seq for row in await world.store.audit.after(0, limit=9)] == [3, 4, 5]
+    again = await world.trail.archive(NOW + 100 * DAY)
+    assert (again.rows, again.anchor.archived) == (2, 4), "the last row stays: the next one follows it"
+    assert [row.seq for row in world.heads.archived] == [1, 2, 3, 4]
+    await aged(world, 1)
+    report = await world.trail.verify()
+    assert (report.archived, report.rows, report.flaws) == (4, 2, [])
+    await world.trail.take_up()
+    assert (await world.told())[-1][0] == "a.done", "and a start finds the log whole"
+    with pytest.raises(Conflict) as refused:
+        await world.trail.archive(NOW)
+    assert refused.value.code == "nothing_to_archive"
+
+
+async def test_what_a_killed_process_archived_and_did_not_remove_is_removed_by_the_next(world: World) -> None:
+    await aged(world)
+    rows = await world.store.audit.after(0, limit=9)
+    world.heads.anchors.append(anchored(rows[1]))
+    assert (await world.trail.verify()).flaws == []
+    await world.trail.take_up()
+    with pytest.raises(Conflict, match="no row of the audit log is older"):
+        await world.trail.archive(NOW)
+    assert [row.seq for row in await world.store.audit.after(0, limit=9)] == [3, 4, 5]
+    assert world.heads.archived == []
+
+
+@pytest.mark.parametrize("signature", ["bad", None])
+async def test_rows_that_are_away_without_a_good_anchor_are_told(world: World, signature: str | None) -> None:
+    await aged(world)
+    rows = await world.store.audit.after(0, limit=9)
+    await world.store.audit.drop(2)
+    if signature is not None:
+        world.heads.anchors.append(anchored(rows[1], signature))
+    kinds = [flaw.kind for flaw in (await world.trail.verify()).flaws]
+    assert kinds == ["missing"] if signature is None else ["anchor", "missing"]
+    await world.trail.take_up()
+    why = "rows 1 to 2 are not there, and were not archived"
+    assert (await world.told())[-1] == (BROKEN, "broken", {"why": why})
+
+
+async def test_rows_behind_the_anchor_that_are_away_are_told(world: World) -> None:
+    await aged(world)
+    rows = await world.store.audit.after(0, limit=9)
+    world.heads.anchors.append(anchored(rows[0]))
+    await world.store.audit.drop(3)
+    flaws = (await world.trail.verify()).flaws
+    assert [(flaw.seq, flaw.kind, flaw.message) for flaw in flaws] == [(2, "missing", "row 2 to 3 is not there")]
+    with pytest.raises(Conflict) as refused:
+        await world.trail.archive(NOW + 100 * DAY)
+    assert refused.value.code == "audit_broken"
+    assert world.heads.archived == []
+
+
+async def test_rows_are_archived_one_after_the_other(world: World) -> None:
+    await aged(world)
+    async with world.trail._archiving:
+        with pytest.raises(Busy) as refused:
+            await world.trail.archive(NOW + DAY)
+    assert refused.value.code == "archive_running"
