@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from agentic_atlas.protocol.caller.people import (
         ApiKeyInfo,
         GroupInfo,
+        ListedUser,
         LoginInfo,
         NewApiKey,
         SessionInfo,
@@ -119,7 +120,7 @@ _HOME: Final = {
     "AuditObject AuditReport",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
     "agentic_atlas.protocol.caller.people": (
-        "ApiKeyInfo GroupInfo LoginInfo NewApiKey SessionInfo SigningKeyInfo UserInfo WhoAmI"
+        "ApiKeyInfo GroupInfo ListedUser LoginInfo NewApiKey SessionInfo SigningKeyInfo UserInfo WhoAmI"
     ),
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
@@ -208,6 +209,7 @@ __all__ = [
     "InvalidInput",
     "InvitationInfo",
     "LinkPart",
+    "ListedUser",
     "LoggedOut",
     "LoginInfo",
     "NewApiKey",

@@ -57,14 +57,27 @@ def test_people_come_in_by_links_and_passwords_from_the_first_on(platform: Platf
     assert "You are admin" in atlas(elsewhere, "login", platform.url, "--user", "admin", typed=f"{ADMINS}\n")
     assert json.loads(atlas(elsewhere, "whoami", "--json"))["user"]["role"] == "admin"
     invited = atlas(elsewhere, "users", "invite", "ada", "--role", "viewer").strip()
+    listed = json.loads(atlas(elsewhere, "users", "invitations", "--json"))["items"]
+    assert [(one["user"], one["role"]) for one in listed] == [("ada", "viewer")]
+    assert atlas(elsewhere, "users", "invitations").split()[:4] == ["USER", "ROLE", "MADE", "GOOD"]
+    assert "`atlas users role ada admin`" in atlas(elsewhere, "users", "invite", "ada", "--role", "admin", code=1)
+    assert atlas(elsewhere, "users", "invitations", "withdraw", "ada") == "Withdrew the link for ada.\n"
+    assert "no link that can be used is for ada" in atlas(elsewhere, "users", "invitations", "withdraw", "ada", code=1)
+    assert "this link was used" in atlas(elsewhere, "users", "accept", invited, typed=f"{ADAS}\n", code=1)
+    invited = atlas(elsewhere, "users", "invite", "ada").strip()
+    assert "a link, good until" in atlas(elsewhere, "users", "list")
     assert "12 to 256 characters" in atlas(elsewhere, "users", "accept", invited, typed="short\n", code=2)
     atlas(elsewhere, "users", "accept", invited, typed=f"{ADAS}\n")
     listed = json.loads(atlas(elsewhere, "users", "list", "--json"))["items"]
     assert [(one["name"], one["role"]) for one in listed] == [("ada", "viewer"), ("admin", "admin")]
+    assert [one["password_at"] is not None for one in listed] == [True, True]
+    assert [one["last_login_at"] is not None for one in listed] == [False, True]
+    assert "password" in atlas(elsewhere, "users", "list")
     assert atlas(elsewhere, "users", "role", "ada", "member") == "Changed ada: member.\n"
 
     told = atlas(elsewhere, "login", platform.url, "--user", "ada", typed="wrong\n", code=1)
     assert "the name or the password is wrong" in told
+    assert "API key" not in told
     atlas(elsewhere, "login", platform.url, "--user", "ada", typed=f"{ADAS}\n")
     assert "only an administrator" in atlas(elsewhere, "users", "list", code=1)
     assert platform.atlas("users", "disable", "ada") == "Disabled ada: member, disabled.\n"

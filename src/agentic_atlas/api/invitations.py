@@ -33,9 +33,9 @@ async def create(
 ) -> Response:
     """Make a link with which a user sets a password, once, in seven days; administrators only.
 
-    The user is made when there is none of this name. An earlier link of theirs is good no more.
+    The user is made when there is none of this name; who is there keeps their role. An earlier link is good no more.
     """
-    made, user, secret = await invitations.create(who, application, body.user, Role(body.role))
+    made, user, secret = await invitations.create(who, application, body.user, Role(body.role) if body.role else None)
     link = where.invitation(secret, request.host)
     return json(passed_on(NewInvitation, invitation_info(made, user), link=link), status=HTTPStatus.CREATED)
 

@@ -10,7 +10,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import keys as api_keys
 from agentic_atlas.backend.usecases import users
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import api_key_info, session_info, user_info
+from agentic_atlas.backend.usecases.shown import api_key_info, listed_user, session_info, user_info
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import After, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
@@ -51,11 +51,11 @@ async def whoami(request: Request, application: Application, who: Principal, whe
 async def find(
     application: Application, who: Principal, turns: Turns, limit: Limit = 100, after: After = None
 ) -> Response:
-    """List the users by name; administrators only."""
+    """List the users by name, with what each may come in by; administrators only."""
     async with turns.turn(who.user.id):
         found = await users.find(who, application, limit=limit, after=after)
-        following = found[-1].name if len(found) == limit else None
-        return json(UserPage(items=[user_info(user) for user in found], next=following))
+        following = found[-1][0].name if len(found) == limit else None
+        return json(UserPage(items=[listed_user(*one) for one in found], next=following))
 
 
 @routes.at("POST", "/users", answers=UserInfo, status=HTTPStatus.CREATED)

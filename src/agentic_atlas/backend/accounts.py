@@ -3,6 +3,7 @@
 The contract of each is in its docstring, as in `ports`, which has the rest.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -14,6 +15,7 @@ from agentic_atlas.backend.domain.people import (
     Entry,
     Invitation,
     LinkedIdentity,
+    WaysIn,
     enabled,
 )
 from agentic_atlas.backend.domain.records import Role, User
@@ -78,6 +80,9 @@ class Accounts(Protocol):
 
     async def identified(self, issuer: str, subject: str) -> User | None:
         """Return whom the issuer knows by this subject."""
+
+    async def ways(self, user_ids: Sequence[str], now: float) -> dict[str, WaysIn]:
+        """Return of each of these users what they may come in by, by their id."""
 
     async def anybody(self) -> bool:
         """Tell whether an administrator who is not disabled can log in: has a password, or an identity."""

@@ -82,9 +82,17 @@ ATLAS = CommandGroup(
         "users": CommandGroup(
             "People: who they are, how they come in, and what they may do.",
             {
-                "list": Command("users:show_list", "List the users, with their roles."),
+                "list": Command("users:show_list", "List the users: their roles, and what they come in by."),
                 "create": Command("users:create", "Make a user who has API keys alone."),
                 "invite": Command("users:invite", "Make a link with which somebody sets a password, once."),
+                "invitations": CommandGroup(
+                    "Links that can still be used.",
+                    {
+                        "list": Command("users:show_invitations", "List the links that can still be used."),
+                        "withdraw": Command("users:withdraw", "Make the link worthless that a user was sent."),
+                    },
+                    default="list",
+                ),
                 "accept": Command("users:accept", "Set a password, by the link of an invitation."),
                 "role": Command("users:role", "Give a user another role."),
                 "disable": Command("users:disable", "Shut a user out, with their keys, sessions and agents."),

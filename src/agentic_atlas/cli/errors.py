@@ -31,6 +31,12 @@ FIXES: dict[type[AtlasError], str] = {
 }
 """What the platform cannot know when it refuses: what there is to do on this machine."""
 
+TYPED = {
+    "login_failed": "who has forgotten theirs asks an administrator for a link (`atlas users invite NAME`)",
+    "code_required": "`atlas login URL --user NAME` asks for it",
+}
+"""What there is to do about what was typed and is wrong, by the code of the error: no API key was asked for there."""
+
 IDS = {
     "token_not_found": "give an id, as `atlas tokens list AGENT` shows them",
     "task_not_found": "`atlas tasks list` shows their ids",
@@ -77,7 +83,8 @@ def _with_help(error: click.UsageError) -> str:
 
 def _with_fix(error: AtlasError) -> str:
     """Return the sentence, with what a person at a command line can do about it."""
-    fix = next((fix for kind, fix in FIXES.items() if isinstance(error, kind)), IDS.get(error.code))
+    by_code = IDS.get(error.code) or TYPED.get(error.code)
+    fix = by_code or next((fix for kind, fix in FIXES.items() if isinstance(error, kind)), None)
     message = f"{error.message.rstrip('.')}; {fix}" if fix else error.message
     asked = connection.one_of_several() if error.code in ("agent_not_found", *IDS) else ""
     return f"{message} (on {asked})" if asked else message

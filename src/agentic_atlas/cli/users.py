@@ -9,11 +9,14 @@ import click
 from agentic_atlas.cli import asking, connection, output, times
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Iso, Json, Utc
+from agentic_atlas.errors import NotFound
 from agentic_atlas.protocol.caller.people import RoleName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from agentic_atlas.protocol.caller.accounts import InvitationInfo, NewInvitation
-    from agentic_atlas.protocol.caller.people import UserInfo
+    from agentic_atlas.protocol.caller.people import ListedUser, UserInfo
 
 _ROLES = click.Choice(get_args(RoleName))
 UserName = Annotated[str, Argument(metavar="NAME", help="The user's name.")]
@@ -21,9 +24,9 @@ NewRole = Annotated[str, Option("--role", type=_ROLES, help="What they may do.")
 
 
 def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
-    """List the users, with their roles."""
+    """List the users: their roles, what they come in by, and when they logged in last."""
 
-    async def work() -> list[UserInfo]:
+    async def work() -> list[ListedUser]:
         async with connection.connect() as atlas:
             return [user async for user in atlas.people.list()]
 
@@ -32,8 +35,28 @@ def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None
         output.document({"items": found})
         return
     clock = times.clock(utc=utc, iso=iso)
-    rows = [(user.name, user.role, "disabled" if user.disabled else "", clock.short(user.created_at)) for user in found]
-    output.table(("user", "role", "state", "created"), rows)
+    rows = [
+        (
+            user.name,
+            user.role,
+            "disabled" if user.disabled else "",
+            ", ".join(_ways(user, clock)) or "API keys alone",
+            clock.short(user.last_login_at),
+            clock.short(user.created_at),
+        )
+        for user in found
+    ]
+    output.table(("user", "role", "state", "comes in by", "last log-in", "created"), rows, drops=("created",))
+
+
+def _ways(user: ListedUser, clock: times.TimeFormat) -> Iterator[str]:
+    """Yield what somebody may come in by, besides API keys."""
+    if user.password_at is not None:
+        yield "password and one-time password" if user.totp_at is not None else "password"
+    if user.identities:
+        yield "single sign-on" if user.identities == 1 else f"single sign-on ({user.identities} identities)"
+    if user.invited_until is not None:
+        yield f"a link, good until {clock.short(user.invited_until)}"
 
 
 def create(*, name: UserName, role: NewRole = "member", json: Json = False) -> None:
@@ -49,16 +72,23 @@ def create(*, name: UserName, role: NewRole = "member", json: Json = False) -> N
     _tell(connection.run(work()), "Made", json=json)
 
 
-def invite(*, name: UserName, role: NewRole = "member", json: Json = False) -> None:
+def invite(
+    *,
+    name: UserName,
+    role: Annotated[
+        str | None, Option("--role", type=_ROLES, help="What somebody new may do; without it they are a member.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Make a link with which a user sets a password, once; who has none of this name is made.
 
     It is good for seven days, and ends an earlier one. For who is there already it is how they come in again when they
-    have forgotten their password; their role stays.
+    have forgotten their password; their role stays: `atlas users role` changes it.
     """
 
     async def work() -> NewInvitation:
         async with connection.connect() as atlas:
-            return await atlas.people.invite(name, _role(role))
+            return await atlas.people.invite(name, None if role is None else _role(role))
 
     made = connection.run(work())
     if json:
@@ -70,6 +100,40 @@ def invite(*, name: UserName, role: NewRole = "member", json: Json = False) -> N
         f"Whoever opens it first is {made.user}: send it to nobody else. It is good once, until {ends}; "
         "`atlas users accept LINK` does the same in a terminal."
     )
+
+
+def show_invitations(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
+    """List the links that can still be used: for whom each is, and until when."""
+
+    async def work() -> Sequence[InvitationInfo]:
+        async with connection.connect() as atlas:
+            return await atlas.people.invitations()
+
+    found = connection.run(work())
+    if json:
+        output.document({"items": found})
+        return
+    clock = times.clock(utc=utc, iso=iso)
+    rows = [(one.user, one.role, clock.short(one.created_at), clock.short(one.expires_at)) for one in found]
+    output.table(("user", "role", "made", "good until"), rows)
+
+
+def withdraw(*, name: UserName, json: Json = False) -> None:
+    """Make the link worthless that a user was sent; an earlier password of theirs stays as it is."""
+
+    async def work() -> InvitationInfo:
+        async with connection.connect() as atlas:
+            for one in await atlas.people.invitations():
+                if one.user == name:
+                    await atlas.people.revoke_invitation(one.id)
+                    return one
+        raise NotFound(f"no link that can be used is for {name}: `atlas users invitations` lists them")
+
+    withdrawn = connection.run(work())
+    if json:
+        output.document(withdrawn)
+    else:
+        output.say(f"Withdrew the link for {withdrawn.user}.")
 
 
 def accept(

@@ -14,6 +14,7 @@ from agentic_atlas.backend.domain.people import (
     BrowserSession,
     Invitation,
     LinkedIdentity,
+    WaysIn,
     with_password_of,
 )
 from agentic_atlas.backend.domain.records import Role, User
@@ -229,6 +230,25 @@ async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> 
         assert not await store.accounts.anybody()
         await store.accounts.link(LinkedIdentity("https://id.example.org", "1", ADA.id, NOW), None)
         assert await store.accounts.anybody()
+
+
+async def test_what_users_may_come_in_by_is_told_of_many_at_once(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        assert await store.accounts.ways([ADA.id, BOB.id], NOW) == {ADA.id: WaysIn(), BOB.id: WaysIn()}
+        await set_password(store)
+        await store.accounts.change(BOB.id, lambda held: replace(held, totp_at=NOW + 1))
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW), NOW)
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "2", BOB.id, NOW), NOW)
+        await store.accounts.invite(INVITATION, BOB.role)
+        await store.sessions.add(session(created_at=NOW + 5))
+        await store.users.add_key(api_key(9))
+        ways = WaysIn(NOW, NOW + 1, 2, INVITATION.expires_at, NOW + 5)
+        assert await store.accounts.ways([ADA.id, BOB.id], NOW) == {ADA.id: WaysIn(), BOB.id: ways}
+        await store.users.add_key(api_key(7, from_login=True))
+        later = replace(ways, invited_until=None, last_login_at=NOW + 7)
+        assert await store.accounts.ways([BOB.id], INVITATION.expires_at) == {BOB.id: later}
+        assert await store.accounts.ways([], NOW) == {}
 
 
 async def test_a_session_is_found_by_its_digest_with_its_user(opened: Open) -> None:

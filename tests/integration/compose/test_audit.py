@@ -43,7 +43,8 @@ async def up(folder: Path) -> AsyncIterator[AsyncClient]:
             yield client
 
 
-async def some(client: AsyncClient, rows: int = 4) -> None:
+async def some(client: AsyncClient, rows: int = 2) -> None:
+    """Have so many rows be written, besides the two of a network's first start."""
     for number in range(rows):
         await client.keys.create(f"key {number}", scopes=["tasks:read"])
 
@@ -74,7 +75,11 @@ async def test_an_administrator_sees_who_did_what_from_where_and_nobody_else_doe
         with pytest.raises(NotFound):
             await client.tokens.revoke("tok_none")
         await client.keys.revoke(made.id)
-        found = [entry async for entry in client.audit.list()]
+        *found, key, user = [entry async for entry in client.audit.list()]
+        assert [(one.action, one.who.kind, one.object.name) for one in (user, key)] == [
+            ("users.create", "system", "admin"),
+            ("keys.create_for", "system", "first start"),
+        ]
         assert [(one.action, one.outcome, one.object.name or one.object.id) for one in found] == [
             ("keys.revoke", "ok", "ci"),
             ("tokens.revoke", "token_not_found", "tok_none"),

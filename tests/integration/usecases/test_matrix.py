@@ -637,6 +637,62 @@ async def test_a_key_with_one_scope_is_good_for_that_and_nothing_else(tmp_path: 
     assert wrong == {}
 
 
+async def an_administrator(made: World) -> User:
+    user = User(made.engine.ids("usr"), made.name(), Role.ADMIN, 0.0)
+    await made.engine.store.users.add(user)
+    await a_session(made, user)
+    return user
+
+
+def by_name(word: str, **more: object) -> Callable[[World, User], Awaitable[dict[str, Any]]]:
+    async def arrange(_: World, user: User) -> dict[str, Any]:
+        return {word: user.name} | more
+
+    return arrange
+
+
+async def their_invitation(made: World, user: User) -> dict[str, Any]:
+    return {"invitation_id": (await issue_invitation(made.engine, user))[0].id}
+
+
+async def one_more(made: World, _: User) -> dict[str, Any]:
+    return {"name": made.name(), "role": Role.ADMIN}
+
+
+OVER_ADMINISTRATORS = {
+    "users.create": one_more,
+    "users.update": by_name("name", role=Role.MEMBER, disabled=None),
+    "users.delete": by_name("name"),
+    "sessions.find_of": by_name("user"),
+    "sessions.end_of": by_name("user"),
+    "invitations.create": by_name("name", role=None),
+    "invitations.revoke": their_invitation,
+    "accounts.reset_totp": by_name("name"),
+    "keys.create_for": by_name("user", scopes=["users:admin"]),
+}
+"""What is done to one user, or looked at of one, by whoever manages users."""
+OF_NOBODYS_ACCOUNT = {"users.find", "invitations.find", "groups.create", "groups.delete", "groups.add", "groups.remove"}
+"""What else they do: who is there, and with whom agents are shared, which gives an administrator nothing."""
+
+
+@pytest.mark.anyio
+async def test_a_key_for_users_alone_acts_on_no_administrator_and_looks_at_none(tmp_path: Path) -> None:
+    answers = {}
+    async with world(tmp_path) as made:
+        narrow = replace(made.admin, scopes=(Scope.USERS_ADMIN,))
+        for name, arrange in OVER_ADMINISTRATORS.items():
+            for who in (narrow, made.admin):
+                arguments = await arrange(made, await an_administrator(made))
+                answers[name, who.scopes] = await answer(made, name, who, arguments)
+    assert {found for (_, scopes), found in answers.items() if scopes == (Scope.USERS_ADMIN,)} == {SCOPE}, answers
+    assert {found for (_, scopes), found in answers.items() if scopes != (Scope.USERS_ADMIN,)} == {"ok"}, answers
+
+
+def test_it_is_said_of_all_that_managing_users_is_whether_it_may_be_done_to_an_administrator() -> None:
+    managing = {name for name, right in RIGHT_OF.items() if right is Right.MANAGE_USERS}
+    assert managing == OVER_ADMINISTRATORS.keys() | OF_NOBODYS_ACCOUNT
+
+
 def test_every_use_case_has_a_right_and_a_row() -> None:
     assert set(USE_CASES) == set(RIGHT_OF) == set(MATRIX), "a use case needs a row: what is everybody answered?"
 

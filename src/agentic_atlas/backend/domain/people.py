@@ -33,6 +33,21 @@ class Account(msgspec.Struct, frozen=True):
     """Digests of the codes that are taken once in place of a one-time password."""
 
 
+class WaysIn(msgspec.Struct, frozen=True):
+    """What a user may come in by besides API keys, and when they did last; times in seconds (Unix)."""
+
+    password_at: float | None = None
+    """When their password was set; None: they have none."""
+    totp_at: float | None = None
+    """Since when a log-in needs a one-time password as well."""
+    identities: int = 0
+    """How many they have at the provider of single sign-on."""
+    invited_until: float | None = None
+    """Until when an invitation can be used."""
+    last_login_at: float | None = None
+    """When they logged in last, with a browser or a command, as far as is remembered."""
+
+
 Amend: TypeAlias = Callable[[Account], Account | None]
 """A pure decision about what somebody logs in with: how it is from now on, or None when nothing is to be changed."""
 
@@ -210,6 +225,11 @@ def last_administrator() -> Conflict:
 def login_failed() -> Unauthenticated:
     """Return the answer to whoever does not get in, the same whatever it was."""
     return Unauthenticated("the name or the password is wrong, or the one-time password is", code="login_failed")
+
+
+def not_your_password() -> Unauthenticated:
+    """Return the answer to who is logged in, and says a password again that is not theirs, or is no more."""
+    return Unauthenticated("this is not the password of your account, or it has none", code="login_failed")
 
 
 def session_over() -> Unauthenticated:

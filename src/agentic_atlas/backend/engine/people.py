@@ -7,6 +7,7 @@ from agentic_atlas.backend.domain.people import (
     Entry,
     Visitor,
     login_failed,
+    not_your_password,
     renew_hash,
     session_over,
     take_recovery,
@@ -79,7 +80,7 @@ class People:
         """
         account = await self._account(user.name, user, password, None, visitor)
         if account is None:
-            raise login_failed()
+            raise not_your_password()
         return account
 
     async def certain(self, who: Principal, password: str, visitor: Visitor) -> Account:

@@ -1,12 +1,13 @@
 """What users log in with, behind the port: accounts, invitations, identities."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, func, insert, or_, select, update
 
 from agentic_atlas.backend.accounts import MOST_INVITATIONS, LoggedOut, Sealing
-from agentic_atlas.backend.domain.people import Account, Amend, Entry, Invitation, LinkedIdentity
+from agentic_atlas.backend.domain.people import Account, Amend, Entry, Invitation, LinkedIdentity, WaysIn
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import USERS, Field, Rows
@@ -99,6 +100,10 @@ class SqlAccounts:
         """See the port."""
         return await self._readers.run(lambda connection: _identified(connection, issuer, subject))
 
+    async def ways(self, user_ids: Sequence[str], now: float) -> dict[str, WaysIn]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _ways(connection, user_ids, now))
+
     async def anybody(self) -> bool:
         """See the port."""
         return await self._readers.run(_anybody)
@@ -190,6 +195,22 @@ def _identified(connection: Connection, issuer: str, subject: str) -> User | Non
     this = (identities.c.issuer == issuer, identities.c.subject == subject)
     row = connection.execute(select(*USERS.read).join_from(identities, users).where(*this)).one_or_none()
     return USERS.value(row) if row else None
+
+
+def _ways(connection: Connection, user_ids: Sequence[str], now: float) -> dict[str, WaysIn]:
+    """What users may come in by, each with a look at what is theirs."""
+    theirs = {table: table.c.user_id == users.c.id for table in (identities, invitations, sessions, api_keys)}
+    query = select(
+        users.c.id,
+        case((accounts.c.password != "", accounts.c.password_at)),
+        accounts.c.totp_at,
+        select(func.count()).select_from(identities).where(theirs[identities]).scalar_subquery(),
+        select(func.max(invitations.c.expires_at)).where(theirs[invitations], *_open(now)).scalar_subquery(),
+        select(func.max(sessions.c.created_at)).where(theirs[sessions]).scalar_subquery(),
+        select(func.max(api_keys.c.created_at)).where(theirs[api_keys], api_keys.c.from_login == 1).scalar_subquery(),
+    )
+    rows = connection.execute(query.outerjoin_from(users, accounts).where(users.c.id.in_(user_ids)))
+    return {row[0]: WaysIn(*row[1:5], max(filter(None, row[5:]), default=None)) for row in rows}
 
 
 def _anybody(connection: Connection) -> bool:

@@ -641,6 +641,11 @@ class MemoryUsers:
         """Tell whether this user may come in; raises NotFound without them."""
         return entry(self.known(user_id), self.accounts.held(user_id))
 
+    def last_login(self, user_id: str) -> float | None:
+        """Return when this user logged in last."""
+        keys = [key.created_at for key in self._keys.values() if key.user_id == user_id and key.from_login]
+        return max([*self.sessions.begun(user_id), *keys], default=None)
+
     async def log_out(self, user_id: str, now: float, but: str) -> LoggedOut:
         """End the sessions of this user, and their keys from log-ins, but the one with this id."""
         theirs = [key for key in self._keys.values() if key.user_id == user_id and key.from_login and key.id != but]

@@ -1,5 +1,6 @@
 """What users log in with, and their sessions, in dictionaries: the rest of the store in `memory`."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from agentic_atlas.backend.domain.people import (
     Entry,
     Invitation,
     LinkedIdentity,
+    WaysIn,
     enabled,
 )
 from agentic_atlas.backend.domain.records import Role, User
@@ -25,6 +27,9 @@ class KnownUsers(Protocol):
 
     def may_enter(self, user_id: str, entry: Entry) -> bool:
         """Tell whether this user may come in; raises NotFound without them."""
+
+    def last_login(self, user_id: str) -> float | None:
+        """Return when this user logged in last."""
 
     async def log_out(self, user_id: str, now: float, but: str) -> LoggedOut:
         """End the sessions of this user, and their keys from log-ins, but the one with this id."""
@@ -109,6 +114,10 @@ class MemoryAccounts:
         found = self._identities.get((issuer, subject))
         return None if found is None else self._users.known(found.user_id)
 
+    async def ways(self, user_ids: Sequence[str], now: float) -> dict[str, WaysIn]:
+        """See the port."""
+        return {user_id: self._ways(user_id, now) for user_id in user_ids}
+
     async def anybody(self) -> bool:
         """See the port."""
         by_password = {one.user_id for one in self._accounts.values() if one.password}
@@ -128,6 +137,17 @@ class MemoryAccounts:
 
     def _theirs(self, user_id: str) -> list[Invitation]:
         return [one for one in self._invitations.values() if one.user_id == user_id]
+
+    def _ways(self, user_id: str, now: float) -> WaysIn:
+        account = self.held(user_id)
+        links = [one.expires_at for one in self._theirs(user_id) if one.open(now)]
+        return WaysIn(
+            account.password_at if account.password else None,
+            account.totp_at,
+            sum(one.user_id == user_id for one in self._identities.values()),
+            max(links, default=None),
+            self._users.last_login(user_id),
+        )
 
     def _revoke(self, user_id: str, now: float) -> None:
         self._invitations |= {one.id: replace(one, revoked_at=now) for one in self._theirs(user_id) if one.open(now)}
@@ -160,6 +180,10 @@ class MemorySessions:
         """See the port."""
         theirs = (one for one in self._sessions.values() if one.user_id == user_id)
         return sorted(theirs, key=lambda one: (one.used_at, one.id), reverse=True)
+
+    def begun(self, user_id: str) -> list[float]:
+        """Return when each session of the user was begun."""
+        return [one.created_at for one in self._sessions.values() if one.user_id == user_id]
 
     async def seen(self, session_id: str, at: float) -> None:
         """See the port."""

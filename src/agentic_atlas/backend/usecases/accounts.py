@@ -15,7 +15,7 @@ from agentic_atlas.backend.domain.people import (
     begin_totp,
     confirm_totp,
     end_totp,
-    login_failed,
+    not_your_password,
     set_password,
     unless_password_changed,
 )
@@ -49,7 +49,7 @@ async def change_password(who: Principal, engine: Engine, current: str, new: str
     amend = unless_password_changed(account, set_password(kept, now))
     ended = await engine.store.accounts.replace_password(who.user.id, amend, now, but=who.credential.id)
     if ended is None:
-        raise login_failed()
+        raise not_your_password()
     engine.access.forget()
     engine.people.logged_out(ended)
     return len(ended[0]), len(ended[1])
@@ -100,7 +100,7 @@ async def disenrol(who: Principal, engine: Engine, password: str, visitor: Visit
     """Let log-ins need no one-time passwords any more; raises as `enrol` does, but Conflict."""
     account = await engine.people.confirmed(who.user, password, visitor)
     if await engine.store.accounts.change(who.user.id, unless_password_changed(account, end_totp)) is None:
-        raise login_failed()
+        raise not_your_password()
 
 
 @use_case

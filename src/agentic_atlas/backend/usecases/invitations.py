@@ -15,20 +15,26 @@ from agentic_atlas.errors import Conflict, NotFound
 
 
 @use_case
-async def create(who: Principal, engine: Engine, name: str, role: Role) -> tuple[Invitation, User, str]:
-    """Make an invitation for the user of this name, who is made when there is none; the role is that of a new user.
+async def create(who: Principal, engine: Engine, name: str, role: Role | None) -> tuple[Invitation, User, str]:
+    """Make an invitation for the user of this name, who is made when there is none: a member, or of this role.
 
     Returns it with whom it is for, and its secret. An earlier one of the same user is good no more.
 
     Raises:
-        InvalidInput: the name is none. Conflict: the user is disabled (`user_disabled`).
-        Forbidden: see `rights.require_over`.
+        InvalidInput: the name is none. Forbidden: see `rights.require_over`.
+        Conflict: the user is disabled (`user_disabled`), or has another role than this (`other_role`).
     """
     user = await engine.store.users.by_name(name)
-    require_over(who, role if user is None else user.role)
+    require_over(who, (role or Role.MEMBER) if user is None else user.role)
     if user is None:
-        user = User(engine.ids("usr"), check_name(name, "a user"), role, engine.clock())
+        user = User(engine.ids("usr"), check_name(name, "a user"), role or Role.MEMBER, engine.clock())
         await engine.store.users.add(user)
+    if role not in (None, user.role):
+        raise Conflict(
+            f"{user.name} is there already, as {user.role}, which an invitation leaves as it is: "
+            f"`atlas users role {user.name} {role}` changes it",
+            code="other_role",
+        )
     if user.disabled_at is not None:
         raise Conflict(f"{user.name} is disabled: enable them first", code="user_disabled")
     invitation, secret = await issue_invitation(engine, user, made_by=who.user.id)

@@ -1,15 +1,18 @@
 """For whoever owns the machine that the network runs on: its data is theirs, so nobody asks for a credential.
 
-No door may have these; only the command that starts the network.
+No door may have these; only the command that starts the network. The audit log tells of what they make all the same: it
+was made by the system itself.
 """
 
 from agentic_atlas.auth import Scope
+from agentic_atlas.backend.domain.audit import SYSTEM
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.invitations import FIRST_LIFETIME, issue_invitation
 from agentic_atlas.errors import NotFound
+from agentic_atlas.protocol.caller.audit import AuditObject
 
 _EVERYTHING = (Scope.EVERYTHING,)
 
@@ -20,14 +23,15 @@ async def bootstrap(engine: Engine, name: str) -> str | None:
         return None
     user = User(engine.ids("usr"), check_name(name, "a user"), Role.ADMIN, engine.clock())
     await engine.store.users.add(user)
-    return (await issue_key(engine, user, _EVERYTHING, "first start"))[1]
+    engine.trail.note(SYSTEM, "users.create", AuditObject(kind="user", id=user.id, name=user.name), {"role": user.role})
+    return await _key(engine, user, "first start")
 
 
 async def recover(engine: Engine) -> str:
     """Return another key for the first administrator, for whoever owns the machine the network runs on."""
     for user in await engine.store.users.find(limit=1_000):
         if user.administers:
-            return (await issue_key(engine, user, _EVERYTHING, "this machine"))[1]
+            return await _key(engine, user, "this machine")
     raise NotFound("there is no administrator", code="user_not_found")
 
 
@@ -42,4 +46,16 @@ async def first_login(engine: Engine, name: str) -> str | None:
     usable = sorted((user for user in admins if user.disabled_at is None), key=lambda user: user.name != name)
     if not usable:
         return None
-    return (await issue_invitation(engine, usable[0], lifetime=FIRST_LIFETIME))[1]
+    made, secret = await issue_invitation(engine, usable[0], lifetime=FIRST_LIFETIME)
+    link = AuditObject(kind="invitation", id=made.id)
+    engine.trail.note(SYSTEM, "invitations.create", link, {"name": usable[0].name, "role": usable[0].role})
+    await engine.trail.write()
+    return secret
+
+
+async def _key(engine: Engine, user: User, name: str) -> str:
+    key, secret = await issue_key(engine, user, _EVERYTHING, name)
+    made = AuditObject(kind="api_key", id=key.id, name=key.name)
+    engine.trail.note(SYSTEM, "keys.create_for", made, {"user": user.name, "scopes": [*key.scopes]})
+    await engine.trail.write()
+    return secret

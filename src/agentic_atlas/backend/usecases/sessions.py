@@ -62,8 +62,14 @@ async def find(who: Principal, engine: Engine) -> list[BrowserSession]:
 
 @use_case
 async def find_of(who: Principal, engine: Engine, user: str) -> list[BrowserSession]:
-    """Return the sessions of the user of this name; raises NotFound (`user_not_found`)."""
-    return await engine.people.logged_in.live((await engine.access.user(user)).id)
+    """Return the sessions of the user of this name.
+
+    Raises:
+        NotFound: no such user (`user_not_found`). Forbidden: see `rights.require_over`.
+    """
+    named = await engine.access.user(user)
+    require_over(who, named.role)
+    return await engine.people.logged_in.live(named.id)
 
 
 @use_case

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Raw
 
-from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation
+from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation, WaysIn
 from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import (
     AccessLevel,
@@ -41,6 +41,7 @@ from agentic_atlas.protocol.caller.agents import (
 from agentic_atlas.protocol.caller.people import (
     ApiKeyInfo,
     GroupInfo,
+    ListedUser,
     LoginInfo,
     NewApiKey,
     SessionInfo,
@@ -175,6 +176,7 @@ def invitation_info(invitation: Invitation, user: User) -> InvitationInfo:
     return InvitationInfo(
         id=invitation.id,
         user=user.name,
+        role=user.role,
         created_at=moment(invitation.created_at),
         expires_at=moment(invitation.expires_at),
     )
@@ -317,6 +319,19 @@ def user_info(user: User) -> UserInfo:
         role=user.role,
         disabled=user.disabled_at is not None,
         created_at=moment(user.created_at),
+    )
+
+
+def listed_user(user: User, ways: WaysIn) -> ListedUser:
+    """Show a user in a list."""
+    return passed_on(
+        ListedUser,
+        user_info(user),
+        password_at=maybe(ways.password_at),
+        totp_at=maybe(ways.totp_at),
+        identities=ways.identities,
+        invited_until=maybe(ways.invited_until),
+        last_login_at=maybe(ways.last_login_at),
     )
 
 

@@ -1,6 +1,7 @@
 """Users: made, listed, changed by administrators."""
 
 from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.people import WaysIn
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import end_connections, look_again
@@ -27,9 +28,11 @@ async def create(who: Principal, engine: Engine, name: str, role: Role) -> User:
 
 
 @use_case
-async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[User]:
-    """Return the users by name."""
-    return await engine.store.users.find(limit=limit, after=after)
+async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[tuple[User, WaysIn]]:
+    """Return the users by name, with what each may come in by."""
+    found = await engine.store.users.find(limit=limit, after=after)
+    ways = await engine.store.accounts.ways([user.id for user in found], engine.clock())
+    return [(user, ways.get(user.id, WaysIn())) for user in found]
 
 
 @use_case

@@ -56,8 +56,8 @@ class InvitationRequest(Asked, frozen=True, kw_only=True):
 
     user: Name
     """Made when there is none of this name."""
-    role: RoleName = "member"
-    """Of a user who is made."""
+    role: RoleName | None = None
+    """Of a user who is made, else `member`. Whoever is there keeps theirs: another one than that is refused."""
 
 
 class InvitationSecret(_Quiet, frozen=True, kw_only=True):
@@ -77,6 +77,8 @@ class InvitationInfo(Shown, frozen=True, kw_only=True):
 
     id: str
     user: str
+    role: str = ""
+    """What the user is; another role ends the invitation."""
     created_at: datetime
     expires_at: datetime
 

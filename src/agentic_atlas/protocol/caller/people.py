@@ -69,7 +69,22 @@ class UserInfo(Shown, frozen=True, kw_only=True):
     created_at: datetime
 
 
-UserPage: TypeAlias = Page[UserInfo, str]
+class ListedUser(UserInfo, frozen=True, kw_only=True):
+    """A user, and what they may come in by besides API keys."""
+
+    password_at: datetime | None = None
+    """When their password was set; null: they have none."""
+    totp_at: datetime | None = None
+    """Since when a log-in needs a one-time password as well; null: it needs none."""
+    identities: int = 0
+    """How many are linked to them at the provider of single sign-on."""
+    invited_until: datetime | None = None
+    """Until when a link can be used that sets their password; null: there is none."""
+    last_login_at: datetime | None = None
+    """When they logged in last, with a browser or by `atlas login`, as far as is remembered."""
+
+
+UserPage: TypeAlias = Page[ListedUser, str]
 """Part of a list of users, by name."""
 
 

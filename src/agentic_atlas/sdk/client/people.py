@@ -22,6 +22,7 @@ from agentic_atlas.protocol.caller.people import (
     GroupInfo,
     GroupPage,
     GroupRequest,
+    ListedUser,
     LoginInfo,
     NewApiKey,
     RoleName,
@@ -48,8 +49,8 @@ class AsyncPeople:
         """Return who the API key belongs to, and what network this is."""
         return await self._api.send("GET", "/whoami", WhoAmI)
 
-    def list(self) -> AsyncGenerator[UserInfo, None]:
-        """Yield all users, by name; for administrators, as is all that follows."""
+    def list(self) -> AsyncGenerator[ListedUser, None]:
+        """Yield all users by name, with what each may come in by; for administrators, as is all that follows."""
         return pages(self._api, "/users", UserPage)
 
     async def create(self, name: str, role: RoleName = "member") -> UserInfo:
@@ -70,12 +71,15 @@ class AsyncPeople:
         """Remove a user with their keys and sessions; raises Conflict (`user_has_agents`) while they own agents."""
         await self._api.send("DELETE", f"/users/{segment(name)}", NoneType)
 
-    async def invite(self, name: str, role: RoleName = "member") -> NewInvitation:
+    async def invite(self, name: str, role: RoleName | None = None) -> NewInvitation:
         """Make a link with which the user of this name sets a password, once; it ends an earlier one of theirs.
 
         Args:
             name: of whoever is to log in, or to log in again who has forgotten their password.
-            role: of a user who is made, for there was none of this name.
+            role: of a user who is made, for there was none of this name; without it they are a member.
+
+        Raises:
+            Conflict: who is there has another role (`other_role`), which `update` changes; or is disabled.
         """
         body = checked(InvitationRequest(user=name, role=role))
         return await self._api.send("POST", "/invitations", NewInvitation, body=body, repeatable=False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.people import Visitor
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import invitations, sessions, users
-from agentic_atlas.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from tests.unit.backend.network import Network
 
 PASSWORD = "tall trees by the sea"
@@ -34,6 +37,45 @@ async def test_an_invitation_makes_the_user_and_sets_their_password_once() -> No
     assert (await sessions.log_in(None, network.application, *login, Visitor())).user == user
 
 
+async def test_of_invitations_made_at_once_one_is_good_and_used_it_is_the_last() -> None:
+    network, root = await prepared()
+    await users.create(root, network.application, "ada", Role.MEMBER)
+    made = await asyncio.gather(*(invitations.create(root, network.application, "ada", None) for _ in range(4)))
+    ((open_one, _),) = await invitations.find(root, network.application)
+    for invitation, _, secret in made:
+        if invitation != open_one:
+            with pytest.raises(NotFound):
+                await invitations.accept(None, network.application, secret, PASSWORD)
+    (secret,) = [secret for invitation, _, secret in made if invitation == open_one]
+    await invitations.accept(None, network.application, secret, PASSWORD)
+    assert await invitations.find(root, network.application) == []
+
+
+async def test_a_link_for_a_member_is_none_for_the_administrator_they_become() -> None:
+    network, root = await prepared()
+    helper = replace(root, scopes=("users:admin",))
+    made, _, secret = await invitations.create(helper, network.application, "ada", Role.MEMBER)
+    await users.update(root, network.application, "ada", role=Role.ADMIN, disabled=None)
+    with pytest.raises(NotFound):
+        await invitations.accept(None, network.application, secret, PASSWORD)
+    with pytest.raises(Forbidden):
+        await invitations.create(helper, network.application, "ada", None)
+    with pytest.raises(NotFound):
+        await invitations.revoke(root, network.application, made.id)
+
+
+async def test_another_role_than_somebody_has_is_refused_with_how_to_give_it() -> None:
+    network, root = await prepared()
+    made, user, secret = await invitations.create(root, network.application, "ada", None)
+    assert user.role is Role.MEMBER
+    with pytest.raises(Conflict, match="`atlas users role ada admin`") as refused:
+        await invitations.create(root, network.application, "ada", Role.ADMIN)
+    assert refused.value.code == "other_role"
+    assert await invitations.show(None, network.application, secret) == (made, user)
+    for same in (None, Role.MEMBER):
+        assert (await invitations.create(root, network.application, "ada", same))[1] == user
+
+
 async def test_a_password_that_is_not_taken_leaves_the_invitation_as_it_was() -> None:
     network, root = await prepared()
     _, _, secret = await invitations.create(root, network.application, "ada", Role.MEMBER)
@@ -50,7 +92,7 @@ async def test_an_invitation_for_who_is_there_sets_another_password_and_ends_the
     await invitations.accept(None, network.application, first[2], PASSWORD)
     login = ("ada", PASSWORD, "")
     entered = await sessions.log_in(None, network.application, *login, Visitor())
-    _, user, secret = await invitations.create(root, network.application, "ada", Role.ADMIN)
+    _, user, secret = await invitations.create(root, network.application, "ada", None)
     assert user.role is Role.MEMBER
     await invitations.accept(None, network.application, secret, "another one of them")
     for ask in (

@@ -20,6 +20,25 @@ async def test_a_new_network_gets_its_first_administrator_once() -> None:
     assert len(await network.store.users.keys_of(who.user.id)) == 1
 
 
+async def test_what_a_start_makes_is_in_the_audit_log_as_made_by_the_system() -> None:
+    network = Network()
+    await machine.bootstrap(network.engine, "root")
+    await machine.recover(network.engine)
+    await machine.first_login(network.engine, "root")
+    (root,) = await network.store.users.find(limit=2)
+    keys = {key.name: key.id for key in await network.store.users.keys_of(root.id)}
+    (link, _), *_ = await network.store.accounts.invitations(NOW)
+    rows = await network.store.audit.after(0, limit=10)
+    assert {row.who.kind for row in rows} == {"system"}
+    assert [(row.action, row.object.kind, row.object.id) for row in rows] == [
+        ("users.create", "user", root.id),
+        ("keys.create_for", "api_key", keys["first start"]),
+        ("keys.create_for", "api_key", keys["this machine"]),
+        ("invitations.create", "invitation", link.id),
+    ]
+    assert [row.detail.get("user") or row.detail.get("name") for row in rows] == [None, "root", "root", "root"]
+
+
 async def test_a_network_that_has_users_gets_no_administrator_by_a_start() -> None:
     network = Network()
     await network.user()

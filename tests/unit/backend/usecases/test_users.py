@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from agentic_atlas.backend.domain.people import WaysIn
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.usecases import keys, users
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
@@ -17,8 +18,9 @@ async def test_users_are_made_once_each_and_listed_by_name() -> None:
     network = Network()
     root = await network.user("root", Role.ADMIN)
     made = await users.create(root, network.application, "ada", Role.MEMBER)
-    assert await users.find(root, network.application, limit=9, after=None) == [made, root.user]
-    assert await users.find(root, network.application, limit=9, after="ada") == [root.user]
+    found = await users.find(root, network.application, limit=9, after=None)
+    assert found == [(made, WaysIn()), (root.user, WaysIn())]
+    assert await users.find(root, network.application, limit=9, after="ada") == [(root.user, WaysIn())]
     with pytest.raises(Conflict) as refused:
         await users.create(root, network.application, "ada", Role.ADMIN)
     assert refused.value.code == "user_exists"
