@@ -1,16 +1,76 @@
-"""How often somebody may do something: at most so many times in any window of time. Pure: the clock is an argument."""
+"""How often somebody may do something: at most so many times in any window of time. Pure: the clock is an argument.
+
+What is remembered for it is bounded, and whoever holds most of that room makes place when it is full: a crowd of
+addresses keeps out nobody but itself.
+"""
 
 from collections import deque
-from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Callable, Hashable
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Generic, TypeAlias, TypeVar
 
 from agentic_atlas.errors import Busy
+
+K = TypeVar("K", bound=Hashable)
+
+Networks: TypeAlias = tuple[str, ...]
+"""Where somebody is, from the largest network to the smallest."""
+
+
+class Holders(Generic[K]):
+    """Who holds what in a room that is bounded, by where they are; all by equally many networks."""
+
+    def __init__(self) -> None:
+        self._where: dict[K, Networks] = {}
+        self._held: dict[Networks, dict[str, int]] = {}
+        """Of each network how much those in it hold that are the next smaller ones."""
+        self._last: dict[Networks, dict[K, None]] = {}
+        """Of each of the smallest ones what it holds; what was put last is last."""
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def put(self, key: K, where: Networks) -> None:
+        """Somebody there holds this, as of now."""
+        self.drop(key)
+        self._where[key] = where
+        self._last.setdefault(where, {})[key] = None
+        for depth, network in enumerate(where):
+            inside = self._held.setdefault(where[:depth], {})
+            inside[network] = inside.get(network, 0) + 1
+
+    def drop(self, key: K) -> None:
+        """Nobody holds this any more."""
+        where = self._where.pop(key, None)
+        if where is None:
+            return
+        del self._last[where][key]
+        for depth, network in enumerate(where):
+            inside = self._held[where[:depth]]
+            inside[network] -= 1
+            if not inside[network]:
+                del inside[network]
+            if not inside:
+                del self._held[where[:depth]]
+        if not self._last[where]:
+            del self._last[where]
+
+    def first_of_the_largest(self) -> K | None:
+        """Return what is to go when there is no room: the oldest of the network that holds most, in the one that does.
+
+        None: nobody holds anything.
+        """
+        where: Networks = ()
+        while inside := self._held.get(where):
+            where = (*where, max(inside, key=inside.__getitem__))
+        return next(iter(self._last.get(where, {})), None)
 
 
 class Allowance:
     """Counts what was done for each key (a user, an address) in a sliding window.
 
-    Memory is bounded: when as many keys as are held were active within the window, a new key has to wait.
+    Memory is bounded: when as many keys as are held were active within the window, a new one takes the place of the
+    oldest of the network that holds most; where it is not known who holds them, of the oldest.
 
     Args:
         most: times in one window.
@@ -24,6 +84,7 @@ class Allowance:
         self._keys = keys
         # The key that was active last is the last one, so what is over is always in front.
         self._times: dict[str, deque[float]] = {}
+        self._holders = Holders[str]()
 
     def __len__(self) -> int:
         return len(self._times)
@@ -32,15 +93,19 @@ class Allowance:
         """Return the seconds until this key may do it again; 0 when it may now."""
         self._expire(now)
         times = self._times.get(key)
-        if times is None:
-            return self._window if len(self._times) >= self._keys else 0.0
-        return 0.0 if len(times) < self._most else max(0.0, times[0] + self._window - now)
+        return 0.0 if times is None or len(times) < self._most else max(0.0, times[0] + self._window - now)
 
-    def take(self, key: str, now: float) -> None:
-        """The key did it."""
-        times = self._times.pop(key, None) or deque(maxlen=self._most)
+    def take(self, key: str, now: float, where: Networks = ()) -> None:
+        """The key did it; `where`: in which networks whoever holds it is, where that is known."""
+        times = self._times.pop(key, None)
+        if times is None:
+            times = deque(maxlen=self._most)
+            if len(self._times) >= self._keys:
+                self._forget(self._holders.first_of_the_largest() or next(iter(self._times)))
         times.append(now)
         self._times[key] = times
+        if where:
+            self._holders.put(key, where)
 
     def give_back(self, key: str) -> None:
         """What the key did last does not count."""
@@ -48,14 +113,18 @@ class Allowance:
         if times:
             times.pop()
             if not times:
-                del self._times[key]
+                self._forget(key)
 
     def _expire(self, now: float) -> None:
         while self._times:
             key, times = next(iter(self._times.items()))
             if now - times[-1] < self._window:
                 return
-            del self._times[key]
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        del self._times[key]
+        self._holders.drop(key)
 
 
 class Pace:
@@ -73,6 +142,21 @@ class Pace:
         if wait:
             raise Busy(f"you ask more than {self._per_second} times in a second: ask less often", retry_after=wait)
         self._allowance.take(user_id, now)
+
+
+_SHARED = {4: (16, 24, 32), 6: (48, 56, 64)}
+"""Bits of the networks that addresses are in: of IPv6 a site's, a customer's and a link's (RFC 6177)."""
+
+
+def networks(address: str) -> Networks:
+    """Return the networks that an address is in; what is not an address is in as many that are called like it."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return (address,) * len(_SHARED[4])
+    if isinstance(parsed, IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    return tuple(str(ip_network(f"{parsed}/{bits}", strict=False)) for bits in _SHARED[parsed.version])
 
 
 def neighbourhood(address: str) -> str:

@@ -5,12 +5,13 @@ comes in from anywhere else; a browser that has logged in to the account before 
 in beside whoever guesses from the same address. An account that is tried from everywhere has fewer tries left at each
 address, and never none: whoever has its password comes in.
 
-A try counts from its beginning, or a thousand at once would be one, and not at all when it was right.
+A try counts from its beginning, or a thousand at once would be one, and not at all when it was right. To make up names
+costs nothing: when there is room for no more of them, the network that has said most makes place.
 """
 
 from typing import Final
 
-from agentic_atlas.backend.engine.allowance import Allowance
+from agentic_atlas.backend.engine.allowance import Allowance, neighbourhood, networks
 from agentic_atlas.errors import Busy
 
 TRIES = 10
@@ -27,42 +28,44 @@ ADDRESS_TRIES = 100
 """Wrong tries from one address, at whichever account, in `TRIES_WINDOW`; browsers that are known do not count."""
 
 _HELD: Final = 50_000
-"""Each costs the time of a hash, so that no more can be made within a window."""
+"""Accounts and places that tries are counted for; when it is full, whoever has filled it makes place."""
 
 
 class Guesses:
     """Who has tried to log in, and was wrong."""
 
-    def __init__(self) -> None:
-        self._here = Allowance(TRIES, TRIES_WINDOW, keys=_HELD)
-        self._besieged = Allowance(BESIEGED_TRIES, TRIES_WINDOW, keys=_HELD)
-        self._account = Allowance(SIEGE, SIEGE_WINDOW, keys=_HELD)
-        self._address = Allowance(ADDRESS_TRIES, TRIES_WINDOW, keys=_HELD)
+    def __init__(self, held: int = _HELD) -> None:
+        self._here = Allowance(TRIES, TRIES_WINDOW, keys=held)
+        self._besieged = Allowance(BESIEGED_TRIES, TRIES_WINDOW, keys=held)
+        self._account = Allowance(SIEGE, SIEGE_WINDOW, keys=held)
+        self._address = Allowance(ADDRESS_TRIES, TRIES_WINDOW, keys=held)
 
-    def begin(self, account: str, place: str, device: str, now: float) -> None:
+    def begin(self, account: str, address: str, device: str, now: float) -> None:
         """Somebody tries an account: by its name, whether it is there or not.
 
-        `place` is what `allowance.neighbourhood` makes of their address; `device` what is known of a browser that has
-        logged in to the account before, else nothing. Raises Busy (`too_many_logins`) when they have to wait.
+        `device` is what is known of a browser that has logged in to the account before, else nothing. Raises Busy
+        (`too_many_logins`) when they have to wait.
         """
         besieged = not device and self._account.wait(account, now) > 0
         wait = max(
             allowance.wait(key, now)
-            for allowance, key in self._counts(account, place, device)
+            for allowance, key in self._counts(account, address, device)
             if allowance is not self._account and (besieged or allowance is not self._besieged)
         )
         if wait > 0:
             raise Busy("too many log-ins failed: try again later", code="too_many_logins", retry_after=wait)
-        for allowance, key in self._counts(account, place, device):
-            allowance.take(key, now)
+        where = networks(address)
+        for allowance, key in self._counts(account, address, device):
+            allowance.take(key, now, where)
 
-    def right(self, account: str, place: str, device: str) -> None:
+    def right(self, account: str, address: str, device: str) -> None:
         """That try was right."""
-        for allowance, key in self._counts(account, place, device):
+        for allowance, key in self._counts(account, address, device):
             allowance.give_back(key)
 
-    def _counts(self, account: str, place: str, device: str) -> list[tuple[Allowance, str]]:
+    def _counts(self, account: str, address: str, device: str) -> list[tuple[Allowance, str]]:
         """Return where a try counts."""
+        place = neighbourhood(address)
         here = f"{account}\0{device or place}"
         everywhere = [(self._address, place), (self._account, account), (self._besieged, here)]
         return [(self._here, here), *([] if device else everywhere)]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentic_atlas.auth import digest, new_secret
-from agentic_atlas.backend.engine.allowance import Allowance, neighbourhood
+from agentic_atlas.backend.engine.allowance import Allowance, Holders, neighbourhood, networks
 from agentic_atlas.errors import Busy, Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.people import LoginCodes
 
@@ -26,7 +26,7 @@ LONGEST_INTERVAL = 60.0
 KEY_LIFETIME = 90 * 86_400.0
 """Seconds that an API key from a login is good for: it lies on a machine that its user may not think of any more."""
 MOST_PENDING = 1_000
-"""Logins that wait at the same time; more are answered with Busy."""
+"""Logins that wait at the same time; for one more the oldest goes of the network that has begun most of them."""
 BEGUN_PER_MINUTE = 10
 """Logins that one address may begin."""
 WRONG_PER_MINUTE = 10
@@ -53,6 +53,8 @@ class Login:
     asked_at: float
     """Seconds (Unix), as the next one."""
     expires_at: float
+    device: bytes
+    """Digest of the code that who waits asks with."""
     user: bytes
     """Digest of the code that a person types."""
     interval: float = INTERVAL
@@ -72,6 +74,8 @@ class Logins:
         self.key_lifetime = key_lifetime
         self._by_device: dict[bytes, Login] = {}
         self._by_user: dict[bytes, Login] = {}
+        self._waiting = Holders[bytes]()
+        """All that nobody has approved, by the network that they were begun in."""
         self._begun = Allowance(BEGUN_PER_MINUTE, 60.0)
         self._wrong = Allowance(WRONG_PER_MINUTE, 60.0)
 
@@ -82,7 +86,8 @@ class Logins:
         """Begin a login for whoever asks.
 
         Raises:
-            Busy: too many wait, or too many were begun from this address. InvalidInput: the host's name is none.
+            Busy: too many were begun from this address, or are approved and not fetched.
+            InvalidInput: the host's name is none.
         """
         if not _HOST.fullmatch(host):
             raise InvalidInput(
@@ -95,13 +100,14 @@ class Logins:
         if wait > 0:
             raise Busy("too many logins were begun from this address: try again later", retry_after=wait)
         user_code = _new_user_code(entropy)
-        user = digest(user_code)
-        if len(self._by_device) >= MOST_PENDING or user in self._by_user:
+        user, where = digest(user_code), networks(address)
+        if user in self._by_user or not self._has_room():
             raise Busy("too many logins wait for approval: try again later", retry_after=60.0)
-        self._begun.take(place, now)
+        self._begun.take(place, now, where)
         device_code = new_secret(DEVICE_PREFIX, entropy)
-        login = Login(host, address, now, now + LIFETIME, user)
-        self._by_device[digest(device_code)] = self._by_user[user] = login
+        login = Login(host, address, now, now + LIFETIME, digest(device_code), user)
+        self._by_device[login.device] = self._by_user[user] = login
+        self._waiting.put(login.device, where)
         return LoginCodes(
             device_code=device_code,
             user_code=f"{user_code[:4]}-{user_code[4:]}",
@@ -123,6 +129,7 @@ class Logins:
         login = self._undecided(user_code, user_id, now)
         login.key_digest = key_digest
         del self._by_user[login.user]
+        self._waiting.drop(login.device)
         return login
 
     def deny(self, user_code: str, *, user_id: str, now: float) -> Login:
@@ -142,8 +149,7 @@ class Logins:
             NotFound: its time is over, it was collected, or there never was one (`expired_token`).
         """
         self._expire(now)
-        device = digest(device_code)
-        login = self._by_device.get(device)
+        login = self._by_device.get(digest(device_code))
         if login is None:
             raise NotFound("this login is over or was never begun: begin a new one", code="expired_token")
         _poll(login, now)
@@ -151,7 +157,7 @@ class Logins:
             raise Forbidden("the login was denied", code="access_denied")
         if login.key_digest is None:
             raise Conflict("nobody has approved the login yet", code="authorization_pending")
-        del self._by_device[device]
+        self._forget(login)
         return login, login.key_digest
 
     def _undecided(self, user_code: str, user_id: str, now: float) -> Login:
@@ -171,11 +177,24 @@ class Logins:
     def _expire(self, now: float) -> None:
         # They are held in the order they were begun in, and live equally long.
         while self._by_device:
-            device, login = next(iter(self._by_device.items()))
+            login = next(iter(self._by_device.values()))
             if now < login.expires_at:
                 return
-            del self._by_device[device]
-            self._by_user.pop(login.user, None)
+            self._forget(login)
+
+    def _has_room(self) -> bool:
+        """Tell whether there is room for one more, once who has begun most made some; what is approved stays."""
+        if len(self._by_device) < MOST_PENDING:
+            return True
+        going = self._waiting.first_of_the_largest()
+        if going is not None:
+            self._forget(self._by_device[going])
+        return going is not None
+
+    def _forget(self, login: Login) -> None:
+        del self._by_device[login.device]
+        self._by_user.pop(login.user, None)
+        self._waiting.drop(login.device)
 
 
 def _poll(login: Login, now: float) -> None:

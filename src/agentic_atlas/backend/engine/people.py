@@ -15,7 +15,6 @@ from agentic_atlas.backend.domain.people import (
     with_password_of,
 )
 from agentic_atlas.backend.domain.records import User
-from agentic_atlas.backend.engine.allowance import neighbourhood
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.guesses import Guesses
 from agentic_atlas.backend.engine.logged_in import LoggedIn, SessionTimes
@@ -147,7 +146,7 @@ class People:
         user_id = user.id if user is not None else ""
         account = await self._store.accounts.get(user_id) or Account(user_id)
         known = bool(visitor.device) and await self._store.sessions.knows(user_id, visitor.device_digest)
-        tried = (name, neighbourhood(visitor.address), visitor.device_digest.hex() if known else "")
+        tried = (name, visitor.address, visitor.device_digest.hex() if known else "")
         self._guesses.begin(*tried, self._clock())
         # Who says it again is logged in.
         try:

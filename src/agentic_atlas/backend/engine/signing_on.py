@@ -10,11 +10,11 @@ import msgspec
 
 from agentic_atlas.auth import base64url, digest, new_secret
 from agentic_atlas.backend.accounts import SIGN_ON_LIFETIME
-from agentic_atlas.backend.engine.allowance import Allowance, neighbourhood
+from agentic_atlas.backend.engine.allowance import Allowance, Holders, neighbourhood, networks
 from agentic_atlas.errors import Busy, Unauthenticated
 
 MOST_SIGNING_ON = 1_000
-"""People who are at the identity provider at the same time; more are answered with Busy."""
+"""People who are at the identity provider at the same time; for one more, the first of the network with most goes."""
 SIGN_ONS_PER_MINUTE = 30
 """Times in a minute that one address is sent to the identity provider."""
 SIGN_ON_PREFIX = "atlas_oidc_"
@@ -54,6 +54,7 @@ class SigningOn:
 
     def __init__(self) -> None:
         self._away: dict[bytes, Departure] = {}
+        self._holders = Holders[bytes]()
         self._begun = Allowance(SIGN_ONS_PER_MINUTE, 60.0)
 
     def depart(
@@ -67,18 +68,23 @@ class SigningOn:
         """Somebody at this address is sent off; return that with the secret for their browser.
 
         Raises:
-            Busy: too many are away, or were sent off from there (`too_many_logins`).
+            Busy: too many were sent off from there (`too_many_logins`).
         """
         self._expire(now)
         place = neighbourhood(address)
         wait = self._begun.wait(place, now)
-        if wait > 0 or len(self._away) >= MOST_SIGNING_ON:
-            raise Busy("too many people log in: try again", code="too_many_logins", retry_after=wait or 10.0)
-        self._begun.take(place, now)
+        if wait > 0:
+            raise Busy("too many people log in: try again", code="too_many_logins", retry_after=wait)
+        if len(self._away) >= MOST_SIGNING_ON and (going := self._holders.first_of_the_largest()) is not None:
+            self._gone(going)
+        where = networks(address)
+        self._begun.take(place, now, where)
         state, nonce, verifier = (base64url.encode(entropy(_BYTES)) for _ in range(3))
         departure = Departure(state, nonce, verifier, redirect_uri, now, linker)
         secret = new_secret(SIGN_ON_PREFIX, entropy)
-        self._away[digest(secret)] = departure
+        key = digest(secret)
+        self._away[key] = departure
+        self._holders.put(key, where)
         return departure, secret
 
     def back(self, secret: str, state: str, now: float) -> Departure:
@@ -88,7 +94,7 @@ class SigningOn:
             Unauthenticated: nobody was sent off in it, or not with that, or too long ago (`login_failed`).
         """
         self._expire(now)
-        departure = self._away.pop(digest(secret), None)
+        departure = self._gone(digest(secret))
         if departure is None or digest(departure.state) != digest(state):
             raise Unauthenticated(
                 "this log-in was not begun in this browser, or is over: begin it anew", code="login_failed"
@@ -100,4 +106,8 @@ class SigningOn:
             key, departure = next(iter(self._away.items()))
             if now < departure.begun_at + SIGN_ON_LIFETIME:
                 return
-            del self._away[key]
+            self._gone(key)
+
+    def _gone(self, key: bytes) -> Departure | None:
+        self._holders.drop(key)
+        return self._away.pop(key, None)

@@ -70,6 +70,22 @@ def test_one_address_has_so_many_tries_at_whatever_accounts() -> None:
     guesses.begin("ada", "10.0.0.2", "", 0.0)
 
 
+def test_whoever_makes_up_names_from_many_addresses_fills_the_room_of_nobody_else() -> None:
+    guesses = Guesses(held=200)
+    wrong(guesses, TRIES, "192.0.2.1")
+    for number in range(1_000):
+        guesses.begin(f"made up {number}", f"2001:db8:1:{number // 50:x}::1", "", 1.0)
+    guesses.begin("eve", "198.51.100.1", "", 2.0)
+    guesses.right("eve", "198.51.100.1", "")
+    guesses.begin("eve", "198.51.100.1", "d1", 2.0)
+    with pytest.raises(Busy):
+        wrong(guesses, 1, "192.0.2.1", now=2.0)
+    for number in range(ADDRESS_TRIES - 50):
+        guesses.begin(f"more {number}", "2001:db8:1:13::1", "", 2.0)
+    with pytest.raises(Busy):
+        guesses.begin("one more", "2001:db8:1:13::2", "", 2.0)
+
+
 def test_an_account_that_is_tried_from_everywhere_has_fewer_tries_at_each_address_and_never_none() -> None:
     guesses = Guesses()
     for number in range(SIEGE):

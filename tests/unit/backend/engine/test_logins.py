@@ -134,14 +134,37 @@ def test_one_address_begins_so_many_a_minute_and_no_more() -> None:
     assert len(logins) == BEGUN_PER_MINUTE + 2
 
 
-def test_a_flood_from_everywhere_fills_a_bounded_table_that_empties_by_itself() -> None:
+def test_a_flood_fills_a_bounded_table_that_empties_by_itself_and_keeps_out_nobody_but_itself() -> None:
+    logins = Logins()
+    early = begun(logins, address="198.51.100.1")
+    approved = begun(logins, address="2001:db8:1:100::1")
+    logins.approve(approved.user_code, user_id="ada", key_digest=KEY, now=0.0)
+    flood = [begun(logins, address=f"2001:db8:1:1{number % 256:02x}::2") for number in range(2 * MOST_PENDING)]
+    assert len(logins) == MOST_PENDING
+    late = begun(logins, now=1.0)
+    beside = begun(logins, now=1.0, address="2001:db8:1:200::1")
+    for _ in range(2):
+        flood += [
+            begun(logins, now=61.0, address=f"2001:db8:1:1{number % 256:02x}::2") for number in range(MOST_PENDING)
+        ]
+    assert len(logins) == MOST_PENDING
+    for mine in (early, late, beside):
+        assert logins.approve(mine.user_code, user_id="ada", key_digest=KEY, now=62.0).host == "box"
+    for mine in (approved, early, late, beside):
+        assert logins.collect(mine.device_code, now=62.0)[1] == KEY
+    assert code_of(NotFound, lambda: logins.collect(flood[0].device_code, now=62.0)) == "expired_token"
+    assert code_of(NotFound, lambda: logins.find(flood[0].user_code, user_id="ada", now=62.0)) == "login_code_not_found"
+    assert logins.find(flood[-1].user_code, user_id="ada", now=62.0).host == "box"
+    begun(logins, now=61.0 + LIFETIME)
+    assert len(logins) == 1
+
+
+def test_what_is_approved_makes_place_for_nobody() -> None:
     logins = Logins()
     for number in range(MOST_PENDING):
-        begun(logins, address=f"10.0.{number // 250}.{number % 250}")
+        codes = begun(logins, address=f"10.0.{number // 250}.{number % 250}")
+        logins.approve(codes.user_code, user_id="ada", key_digest=KEY, now=0.0)
     assert code_of(Busy, lambda: begun(logins, now=1.0)) == "too_many_requests"
-    assert len(logins) == MOST_PENDING
-    begun(logins, now=LIFETIME)
-    assert len(logins) == 1
 
 
 def test_a_code_that_comes_twice_is_not_given_to_two() -> None:

@@ -38,14 +38,24 @@ def test_nobody_is_back_with_the_state_of_another_or_too_late() -> None:
         assert refused.value.code == "login_failed"
 
 
-def test_how_many_are_away_is_bounded_and_how_many_leave_from_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_leave_from_one_address_is_bounded() -> None:
     away = SigningOn()
     for _ in range(SIGN_ONS_PER_MINUTE):
         leave(away)
     with pytest.raises(Busy):
         leave(away)
-    monkeypatch.setattr(signing_on, "MOST_SIGNING_ON", SIGN_ONS_PER_MINUTE + 1)
     leave(away, address="10.0.0.2")
-    with pytest.raises(Busy):
-        leave(away, address="10.0.0.3")
     leave(away, now=SIGN_ON_LIFETIME)
+
+
+def test_when_too_many_are_away_the_first_goes_of_the_network_that_has_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing_on, "MOST_SIGNING_ON", 4)
+    away = SigningOn()
+    mine = leave(away, address="198.51.100.1")
+    crowd = [leave(away, address=f"2001:db8:1:{number:x}::1") for number in range(20)]
+    late = leave(away, address="192.0.2.1")
+    for left in (mine, late, crowd[-1]):
+        assert away.back(*left, 1.0)
+    for gone in (crowd[0], crowd[-3]):
+        with pytest.raises(Unauthenticated):
+            away.back(*gone, 1.0)
