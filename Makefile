@@ -30,21 +30,27 @@ help: ## List the targets
 setup: $(STAMP) $(VENDORED) $(BROWSER) $(PROXIES)/.stamp ## Create .venv with everything in it, from the lock file, and a browser for tests
 
 $(STAMP): requirements/dev.lock requirements/venv.sh requirements/apt.sh pyproject.toml
-	@echo "Setting up $(VENV)"
+	@echo "Setting up $(VENV): two minutes the first time"
+	@echo "1. An environment of Python's (10 s)"
 	@sh requirements/venv.sh $(VENV)
-	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@echo "2. Packages of requirements/dev.lock (a minute or two)"
+	@sh requirements/packages.sh $(BIN)/python requirements/dev.lock
+	@echo "3. Agentic Atlas itself (5 s)"
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENDORED): $(STAMP) requirements/htmx.lock requirements/pages.py requirements/npm.py
+	@echo "What the pages load in a browser (10 s)"
 	@$(BIN)/python requirements/pages.py
 	@touch $@
 
 $(BROWSER): $(STAMP) requirements/chromium.sh requirements/apt.sh
+	@echo "A browser for the tests of pages (nothing to do where there is one, else a minute)"
 	@sh requirements/chromium.sh
 	@touch $@
 
 $(PROXIES)/.stamp: $(STAMP) requirements/proxies.sh requirements/apt.sh
+	@echo "Two proxies for the tests (nothing to do where there are any, else 20 s)"
 	@sh requirements/proxies.sh $(PROXIES)
 	@touch $@
 

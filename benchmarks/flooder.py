@@ -1,8 +1,10 @@
 """Sends what nobody should, from a process of its own, so that who looks on is not slowed down by it on the way.
 
 ```console
-$ python -m benchmarks.flooder KIND HOST:PORT SECRET SECONDS
+$ python -m benchmarks.flooder KIND HOST:PORT SECONDS < SECRET
 ```
+
+The secret is read from stdin, for all users of a machine see what a process was called with.
 """
 
 from __future__ import annotations
@@ -185,7 +187,8 @@ KINDS: dict[str, Callable[[Address, str, float], None]] = {
 }
 
 
-def main(kind: str, where: str, secret: str, seconds: str) -> None:
+def main(kind: str, where: str, seconds: str) -> None:
+    secret = sys.stdin.readline().strip()
     host, _, port = where.rpartition(":")
     ends = time.monotonic() + float(seconds)
     count = AT_ONCE if kind in ("pings", "first_messages", "lists") else 1

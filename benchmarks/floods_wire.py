@@ -23,10 +23,13 @@ TEXT = "x" * 3_000_000
 async def elsewhere(stage: Stage, kind: str, url: str, secret: str) -> None:
     """Have a process of its own do it (`benchmarks.flooder`)."""
     where = urlsplit(url).netloc
-    arguments = ("-m", "benchmarks.flooder", kind, where, secret, str(stage.seconds))
+    arguments = ("-m", "benchmarks.flooder", kind, where, str(stage.seconds))
     stage.begun.set()
-    flooder = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=Path(__file__).parents[1])
-    assert await flooder.wait() == 0
+    flooder = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, cwd=Path(__file__).parents[1], stdin=asyncio.subprocess.PIPE
+    )
+    await flooder.communicate(secret.encode())
+    assert flooder.returncode == 0
 
 
 async def of_an_agent(kind: str, stage: Stage) -> None:

@@ -97,6 +97,22 @@ def test_every_page_is_in_the_navigation() -> None:
     assert sorted(listed) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 
 
+def test_who_follows_each_page_to_the_next_reads_them_all_in_the_order_of_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    listed = [(DOCS / page).resolve() for page in re.findall(r"[\w/.-]+\.md", navigation)]
+    led = {page.resolve(): (page.parent / _led_to(page)).resolve() for page in GUIDES}
+    followed = [page for page in listed if page in led]
+    assert {page.name: led[page].name for page in followed} == {
+        page.name: listed[place + 1].name for place, page in enumerate(listed) if page in led
+    }
+    assert len(followed) == len(led) > 30
+
+
+def _led_to(page: Path) -> str:
+    (link,) = _LINK.findall(page.read_text().strip().split("\n\n")[-1])
+    return str(link).partition("#")[0]
+
+
 def test_the_first_answer_of_an_agent_is_within_thirty_lines_of_the_readme() -> None:
     lines = README.read_text().splitlines()
     assert 90 <= len(lines) <= 150
