@@ -363,6 +363,27 @@ def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
     return scopes
 
 
+def to_last(who: Principal, asked: float | None, now: float) -> float | None:
+    """Return for how many seconds a key is good that somebody makes: as they ask, else as long as what they come with.
+
+    None: until it is revoked. A session is a person, who comes again when it is over: it bounds nothing. So is an
+    agent's token that a key makes not bound by that: it is the agent's, and known by who made it.
+
+    Raises:
+        Forbidden: it would be good for longer than the key that makes it.
+    """
+    held = who.credential
+    if not isinstance(held, ApiKey) or held.expires_at is None:
+        return asked
+    left = held.expires_at - now
+    if asked is not None and asked > left:
+        raise Forbidden(
+            f"the key that you identify yourself with ends in {left:.0f} seconds, and makes none that is good for "
+            "longer: log in again, or make it with a key that is good until it is revoked"
+        )
+    return left if asked is None else asked
+
+
 def require_over(who: Principal, *roles: Role) -> None:
     """Let somebody make, or change the account of, a user who has or gets these roles.
 

@@ -31,7 +31,7 @@ def create(
         ),
     ] = (),
     expires: Annotated[
-        str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …; without it, when it is revoked.")
+        str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …; else until it is revoked, or yours ends.")
     ] = "",
     user: Annotated[
         str | None, Option("--user", metavar="NAME", help="Whom it is for, if not you; administrators only.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from agentic_atlas.backend.domain.records import ApiKey
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, key_invalid, require, require_over, to_give
+from agentic_atlas.backend.rights import Principal, Right, key_invalid, require, require_over, to_give, to_last
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import new_api_key
 from agentic_atlas.errors import NotFound
@@ -21,12 +21,13 @@ async def create(
     lifetime: float | None = None,
     scopes: Sequence[str] | None = None,
 ) -> NewApiKey:
-    """Make an API key of one's own; `lifetime` in seconds, None: until revoked.
+    """Make an API key of one's own; `lifetime` in seconds, None: as long as may be (`rights.to_last`).
 
     Raises:
-        InvalidInput: the name, the lifetime or a scope is none. Forbidden: see `rights.to_give`.
+        InvalidInput: the name, the lifetime or a scope is none. Forbidden: see `rights.to_give` and `rights.to_last`.
     """
-    key, secret = await issue_key(engine, who.user, to_give(who, scopes), name, lifetime)
+    given, lasts = to_give(who, scopes), to_last(who, lifetime, engine.clock())
+    key, secret = await issue_key(engine, who.user, given, name, lasts)
     return new_api_key(key, who.user, secret)
 
 
@@ -44,10 +45,10 @@ async def create_for(
 
     Raises Forbidden as `rights.require_over` too.
     """
-    given = to_give(who, scopes)
+    given, lasts = to_give(who, scopes), to_last(who, lifetime, engine.clock())
     owner = await engine.access.user(user)
     require_over(who, owner.role)
-    key, secret = await issue_key(engine, owner, given, name, lifetime)
+    key, secret = await issue_key(engine, owner, given, name, lasts)
     return new_api_key(key, owner, secret)
 
 

@@ -3,7 +3,7 @@
 from agentic_atlas.backend.domain.people import Account, with_password_of
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import AgentToken, Principal
+from agentic_atlas.backend.rights import AgentToken, Principal, to_last
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import login_info, new_api_key
 from agentic_atlas.errors import Forbidden, Unauthenticated
@@ -47,7 +47,7 @@ async def deny(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
 
 @use_case
 async def collect(who: Principal | None, engine: Engine, device_code: str) -> NewApiKey:
-    """Return a new API key of the user who approved the login, once; it ends after a while.
+    """Return a new API key of the user who approved the login, once; it ends after a while, or with who approved it.
 
     Raises:
         Conflict: `authorization_pending`. Busy: `slow_down`. NotFound: `expired_token`.
@@ -60,9 +60,9 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Ne
         # With another password what they approved with may end: there must be none from here on.
         account = await engine.store.accounts.get(user_id) or Account(user_id)
         approver, entry = await engine.people.behind(key_digest), with_password_of(account)
-        made, secret = await issue_key(
-            engine, approver.user, approver.scopes, name, engine.logins.key_lifetime, login=entry
-        )
+        most = to_last(approver, None, engine.clock())
+        lasts = engine.logins.key_lifetime if most is None else min(engine.logins.key_lifetime, most)
+        made, secret = await issue_key(engine, approver.user, approver.scopes, name, lasts, login=entry)
     except Unauthenticated:
         raise Forbidden("who approved the login may not do so any more", code="access_denied") from None
     return new_api_key(made, approver.user, secret)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.auth import Scope
+from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.domain.records import ApiKey, Role
-from agentic_atlas.backend.usecases import keys, users
+from agentic_atlas.backend.usecases import keys, tokens, users
 from agentic_atlas.errors import AtlasError, Forbidden, NotFound, Unauthenticated
 from tests.unit.backend.network import NOW, Network, settle
 
@@ -37,6 +39,32 @@ async def test_nobody_makes_a_key_that_is_good_for_more_than_theirs() -> None:
         assert refused.value.code == "insufficient_scope"
     with pytest.raises(AtlasError):
         await keys.create(root, network.application, scopes=["tasks:fly"])
+
+
+async def test_no_key_makes_one_that_is_good_for_longer_than_itself_and_a_session_makes_any() -> None:
+    network = Network()
+    root = await network.user("root", Role.ADMIN)
+    await network.user()
+    short = await keys.create(root, network.application, lifetime=100)
+    who = await network.application.authenticate(short.key)
+    network.clock.now = NOW + 40
+    for ask in (keys.create, partial(keys.create_for, user="ada")):
+        made = [await ask(who, network.application, lifetime=seconds) for seconds in (None, 60, 10)]
+        assert [one.expires_at.timestamp() for one in made if one.expires_at] == [NOW + 100, NOW + 100, NOW + 50]
+        with pytest.raises(Forbidden, match="ends in 60 seconds"):
+            await ask(who, network.application, lifetime=61)
+    session = replace(who, credential=BrowserSession("ses_1", root.user.id, b"", b"", NOW, NOW, NOW + 50))
+    assert (await keys.create(session, network.application)).expires_at is None
+
+
+async def test_a_token_that_a_key_makes_is_the_agents_and_may_be_good_for_longer() -> None:
+    network = Network()
+    ada = await network.user()
+    await network.agent(ada)
+    short = await keys.create(ada, network.application, lifetime=100)
+    who = await network.application.authenticate(short.key)
+    token = await tokens.issue(who, network.application, "hello")
+    assert (token.made_by, token.expires_at.timestamp()) == ("ada", NOW + tokens.DEFAULT_LIFETIME)
 
 
 async def test_an_administrator_makes_keys_for_those_there_are() -> None:

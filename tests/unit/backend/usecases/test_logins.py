@@ -45,6 +45,19 @@ async def test_an_approved_login_is_a_key_of_the_approvers_with_the_scopes_of_th
     assert await collect(network, codes) == "expired_token", "once"
 
 
+async def test_a_login_that_a_key_approves_ends_with_it_and_so_no_key_prolongs_itself() -> None:
+    network = Network()
+    ada = await network.user()
+    most = network.engine.logins.key_lifetime
+    for lifetime, ends in ((20, NOW + 20), (most + 1, NOW + most)):
+        issued = await keys.create(ada, network.application, lifetime=lifetime)
+        codes = await begun(network)
+        who = await network.application.authenticate(issued.key)
+        await logins.approve(who, network.application, codes.user_code)
+        made = await logins.collect(None, network.application, codes.device_code)
+        assert (await network.application.authenticate(made.key)).expires_at == ends
+
+
 async def test_a_denied_login_is_no_key() -> None:
     network = Network()
     ada = await network.user()
