@@ -76,8 +76,9 @@ ADVICE: dict[CloseCode, Advice] = {
         _MAKE_A_NEW_ONE,
     ),
     CloseCode.AGENT_DISABLED: Advice(
-        "this agent is disabled or deleted",
-        "have its owner enable it (`atlas agents enable AGENT`); one that was deleted has to be created anew",
+        "this agent or its owner is disabled, or it was deleted",
+        "have its owner enable it (`atlas agents enable AGENT`), or an administrator its owner (`atlas users enable "
+        "USER`); one that was deleted has to be created anew",
     ),
     CloseCode.REPLACED: Advice("another process took over with the same token", "give each process a token of its own"),
     CloseCode.PROTOCOL_VERSION: Advice(

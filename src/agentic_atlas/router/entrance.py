@@ -52,7 +52,7 @@ class Entrance:
             raise Unauthenticated("the token has been revoked", code=revoked)
         shut, until = self._shut.get(identity.agent_id) or ("", 0.0)
         if now < until:
-            raise Forbidden("this agent is disabled or deleted", code=shut)
+            raise Forbidden("this agent or its owner is disabled, or it was deleted", code=shut)
         until, _ = self._pauses.get(identity.token_id) or (0.0, 0.0)
         if now < until:
             raise Busy("the last connection with this token broke the protocol", code="paused", retry_after=until - now)

@@ -108,7 +108,7 @@ async def test_disabling_and_deleting_an_agent_close_its_connections(tmp_path: P
         (("DELETE", "/api/v1/tokens/{token}"), "token_revoked"),
         (("PATCH", "/api/v1/agents/ada/hello", {"disabled": True}), "agent_disabled"),
         (("DELETE", "/api/v1/agents/ada/hello"), "token_unknown"),
-        (("PATCH", "/api/v1/users/ada", {"disabled": True}), "agent_disabled"),
+        (("PATCH", "/api/v1/users/ada", {"disabled": True}), "owner_disabled"),
     ],
 )
 async def test_an_agent_that_was_let_in_before_is_not_once_it_may_not_any_more(

@@ -305,7 +305,9 @@ class Access:
             raise NotAdmitted(CloseCode.TOKEN_REVOKED, KEY_WITHDRAWN, "a key that this token rests on was withdrawn")
         if token.revoked_at is not None:
             raise NotAdmitted(CloseCode.TOKEN_REVOKED, "token_revoked", "this token was revoked")
-        if agent.disabled_at is not None or owner.disabled_at is not None:
+        if owner.disabled_at is not None:
+            raise NotAdmitted(CloseCode.AGENT_DISABLED, "owner_disabled", "the owner of this agent is disabled")
+        if agent.disabled_at is not None:
             raise NotAdmitted(CloseCode.AGENT_DISABLED, "agent_disabled", "this agent is disabled")
         who = Principal(owner, held(token, agent), token.scopes)
         if version == self._version:

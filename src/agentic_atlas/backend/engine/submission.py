@@ -253,7 +253,11 @@ def _check_options(engine: Engine, ask: SubmitRequest) -> None:
 def _unreachable(engine: Engine, agent: AgentRecord, ask: SubmitRequest) -> AtlasError | None:
     """Return why the agent can't be asked now, or None."""
     if agent.disabled_at is not None:
-        return Unavailable(f"{agent.full_name} is disabled", code="agent_disabled", retry_after=60)
+        return Unavailable(
+            f"{agent.full_name} is disabled: whoever manages it enables it (`atlas agents enable {agent.full_name}`)",
+            code="agent_disabled",
+            retry_after=60,
+        )
     if ask.queue_ttl == 0 and engine.absence.away(agent.id):
         return Unavailable(
             f"{agent.full_name} is offline: start it, or submit the task to wait for it (`atlas call --no-wait`)",

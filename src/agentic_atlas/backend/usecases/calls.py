@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain.records import Task, TaskEventKind, User
 from agentic_atlas.backend.engine import submission
 from agentic_atlas.backend.engine.answering import Replies
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, no_agent, require_call, role_allows
+from agentic_atlas.backend.rights import Principal, Right, require_call, role_allows
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import AtlasError, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
@@ -46,8 +46,8 @@ def refused(asked: Call, error: AtlasError) -> Reply:
 
 
 async def _submit(who: Principal, engine: Engine, instance_id: str, asked: Call) -> Task:
-    parent = await engine.store.tasks.get(asked.task)
-    if parent is None or not _runs(parent, asked, instance_id):
+    parent = await _running(engine, asked, instance_id)
+    if parent is None:
         raise InvalidInput("only a running task can call another agent", code="parent_not_running")
     ask = SubmitRequest(
         asked.agent,
@@ -64,37 +64,57 @@ async def _submit(who: Principal, engine: Engine, instance_id: str, asked: Call)
         child = (await submission.earlier(engine, who, ask, refusal)).task
     else:
         child = (await submission.submit(engine, who, ask, parent=parent)).task
-    parent = await engine.store.tasks.get(asked.task)
-    if parent is None or not _runs(parent, asked, instance_id):
+    if await _running(engine, asked, instance_id) is None:
         # It was canceled while the child was being made, and that cancel did not see the child.
         await engine.dispatcher.cancel(child.id, "the task that called it does not run any more")
     return child
 
 
-def _runs(parent: Task, asked: Call, instance_id: str) -> bool:
-    """Tell whether the attempt that calls is the one that runs, and nobody wants it stopped."""
-    current = (parent.attempt, parent.instance_id) == (asked.attempt, instance_id)
-    return current and parent.state in LEASED and parent.cancel_reason is None
+async def _running(engine: Engine, asked: Call, instance_id: str) -> Task | None:
+    """Return the task that calls, without its payloads, if this attempt of it runs, and nobody wants it stopped."""
+    summary = await engine.store.tasks.summary(asked.task)
+    parent = None if summary is None else summary.task
+    if parent is None or (parent.attempt, parent.instance_id) != (asked.attempt, instance_id):
+        return None
+    return parent if parent.state in LEASED and parent.cancel_reason is None else None
 
 
 async def _may_all(engine: Engine, owner: User, parent: Task, name: str) -> None:
-    """Raise NotFound unless the agent may be used by its caller's owner and by all by whom that came to be called."""
-    others = [await engine.store.users.get(user_id) for user_id in await _callers(engine, parent)]
-    allowed = [user for user in others if user and not user.disabled_at and role_allows(user.role, Right.WRITE_TASKS)]
-    if len(allowed) < len(others):
-        raise no_agent(name)
-    await engine.access.agent(owner, name, also=allowed)
+    """Let an agent be called that its caller's owner may use, and all by whom that came to be called.
+
+    Raises:
+        Forbidden: one of these may ask for nothing any more. NotFound: there is no such agent, or not for all of them.
+    """
+    others = [_able(await engine.store.users.get(user_id)) for user_id in await _callers(engine, parent)]
+    await engine.access.agent(owner, name, also=others)
+
+
+def _able(user: User | None) -> User:
+    """Return a user who may ask for tasks. Whether there is what is called is not told of anybody else."""
+    if user is None:
+        raise Forbidden("a user is gone who had a part in this call: have another one ask for the task")
+    if user.disabled_at is not None:
+        raise Forbidden(
+            f"{user.name}, who has a part in this call, is disabled: an administrator lets them in again "
+            f"(`atlas users enable {user.name}`), or another user asks for the task"
+        )
+    if not role_allows(user.role, Right.WRITE_TASKS):
+        raise Forbidden(
+            f"{user.name}, who has a part in this call, is a viewer and asks for nothing: an administrator gives roles "
+            f"(`atlas users role {user.name} member`)"
+        )
+    return user
 
 
 async def _callers(engine: Engine, parent: Task) -> set[str]:
     """Return whose agents called one another down to this task, and who asked for the first of them; user ids."""
     found, above = {parent.owner_id, parent.caller.user_id}, parent.parent_id
     while above is not None:
-        task = await engine.store.tasks.get(above)
-        if task is None:
+        summary = await engine.store.tasks.summary(above)
+        if summary is None:
             raise InvalidInput("only a running task can call another agent", code="parent_not_running")
-        found.add(task.caller.user_id)
-        above = task.parent_id
+        found.add(summary.task.caller.user_id)
+        above = summary.task.parent_id
     return found
 
 

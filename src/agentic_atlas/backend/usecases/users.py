@@ -63,7 +63,7 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     if disabled is not None:
         for agent in await engine.store.agents.find(Visible(user.id), limit=10_000):
             if disabled:
-                engine.router.say(ShutOut(agent.id, "agent_disabled"))
+                engine.router.say(ShutOut(agent.id, "owner_disabled"))
             elif agent.disabled_at is None:
                 engine.router.say(Readmit(agent.id))
     return changed or user

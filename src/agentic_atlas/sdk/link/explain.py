@@ -17,6 +17,7 @@ _SHUT_OUT = {
     "key_withdrawn": CloseCode.TOKEN_REVOKED,
     "agent_disabled": CloseCode.AGENT_DISABLED,
     "agent_deleted": CloseCode.AGENT_DISABLED,
+    "owner_disabled": CloseCode.AGENT_DISABLED,
 }
 """Why a handshake is refused for which a connection may be closed as well: the same sentence for both."""
 _EXPIRED = CloseCode.TOKEN_EXPIRED.name.lower()

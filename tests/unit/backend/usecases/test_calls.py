@@ -163,7 +163,7 @@ async def test_nobody_who_only_looks_has_an_agent_call_for_them() -> None:
     await users.update(on.parent.owner_id, NOW, role=Role.VIEWER)
     await on.begin("ada/child")
     await users.update(on.parent.owner_id, NOW, role=Role.ADMIN)
-    assert on.codes() == ["agent_not_found"]
+    assert on.codes() == ["forbidden"]
     on.begin("ada/child")
     assert (await on.child()).agent == "ada/child"
 
@@ -224,7 +224,31 @@ async def test_nobody_who_is_disabled_has_an_agent_call_for_them() -> None:
     await on.network.store.shares.put(child.id, [Share("everyone", AccessLevel.CALL)], NOW)
     await on.network.store.users.update(on.parent.owner_id, NOW, disabled_at=NOW)
     await on.begin("ada/child")
-    assert on.codes() == ["agent_not_found"]
+    assert on.codes() == ["forbidden"]
+    refused = on.replies()[-1].error
+    assert refused is not None
+    assert "eve, who has a part in this call, is disabled" in refused.message
+    assert "`atlas users enable eve`" in refused.message
+
+
+async def test_of_the_tasks_that_led_to_a_call_no_payload_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    on = await scene(asker="eve")
+    called = await on.network.store.agents.by_name("ada", "child")
+    assert called is not None
+    await on.network.store.shares.put(called.id, [Share("everyone", AccessLevel.CALL)], NOW)
+    read, get = list[str](), on.network.tasks.get
+
+    async def whole(task_id: str) -> Task | None:
+        read.append(task_id)
+        return await get(task_id)
+
+    monkeypatch.setattr(on.network.tasks, "get", whole)
+    answering = on.begin("ada/child")
+    child = await on.child()
+    await on.network.ends(child)
+    await answering
+    assert (on.parent.parent_id is not None, child.parent_id) == (True, on.parent.id)
+    assert set(read) <= {child.id}
 
 
 async def test_a_child_that_was_made_while_its_parent_was_canceled_is_canceled_too() -> None:

@@ -53,7 +53,7 @@ async def test_who_is_disabled_is_out_with_their_keys_their_agents_and_what_they
     await settle()
     changed = await users.update(root, network.application, "ada", role=None, disabled=True)
     assert changed.disabled_at is not None
-    assert network.router.told == [ShutOut(one.id, "agent_disabled") for one in agents]
+    assert network.router.told == [ShutOut(one.id, "owner_disabled") for one in agents]
     with pytest.raises(Unauthenticated):
         await waiting
     with pytest.raises(Unauthenticated):

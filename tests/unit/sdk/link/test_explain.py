@@ -92,6 +92,7 @@ def test_a_refusal_without_a_fix_gets_one() -> None:
         ("token_rotated", Remedy.ANOTHER_TOKEN, Remedy.ANOTHER_TOKEN),
         ("token_bad_signature", Remedy.NONE, Remedy.ANOTHER_TOKEN),
         ("agent_disabled", Remedy.ENABLING, Remedy.ENABLING),
+        ("owner_disabled", Remedy.ENABLING, Remedy.ENABLING),
     ],
 )
 def test_a_refused_handshake_says_what_is_waited_for(code: str, at_start: Remedy, later: Remedy) -> None:
