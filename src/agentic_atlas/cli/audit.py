@@ -116,12 +116,14 @@ def export(
         async with connection.connect() as atlas:
             async for line in atlas.audit.export():
                 written.write(msgspec.json.encode(line).decode() + "\n")
-                rows += 1
-        return rows - 1
+                rows += isinstance(line, AuditEntry)
+        return rows
 
     import sys
 
     import msgspec
+
+    from agentic_atlas.protocol.caller.audit import AuditEntry
 
     if file is None:
         written = sys.stdout

@@ -327,6 +327,8 @@ async def test_rows_are_archived_on_the_command_line(tmp_path: Path) -> None:
         assert (code, said.startswith("no row of the audit log is older")) == (1, True), said
         code, said = await command(client, data, "archive", "--before", (datetime.now(UTC) + SOON).isoformat())
         assert (code, f"Rows 1 to 3 are in {data / 'audit/rows-1-3.jsonl'} now." in said) == (0, True), said
+        code, said = await command(client, data, "export", str(tmp_path / "export.jsonl"))
+        assert (code, said.startswith("Wrote 2 rows to ")) == (0, True), "the last one, and that some were archived"
         code, said = await command(client, data, "verify")
         assert (code, re.findall("archived +up to row 3", said) != []) == (0, True), said
 

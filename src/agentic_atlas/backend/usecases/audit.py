@@ -1,6 +1,7 @@
 """The audit log, for administrators: looked through, read as it was written, and checked."""
 
 from agentic_atlas.backend.audited import unknown_action
+from agentic_atlas.backend.domain.audit import NAMELESS
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import Principal, Visible
@@ -64,7 +65,8 @@ async def _unknown(engine: Engine, who: str) -> InvalidInput | None:
     store = engine.store
     owner, _, name = who.rpartition("/")
     known = (
-        await store.users.get(who)
+        who in NAMELESS
+        or await store.users.get(who)
         or await store.users.by_name(who)
         or await store.agents.get(who)
         or await store.agents.by_name(owner, name)

@@ -44,6 +44,7 @@ async def test_who_looks_for_what_there_is_not_learns_that_and_is_not_shown_an_e
     for which in (
         AuditFilter(action="agents.delete"),
         AuditFilter(who="root"),
+        AuditFilter(who="nobody"),
         AuditFilter(who=root.user.id),
         AuditFilter(who="ada/books"),
         AuditFilter(who="ada", action="tokens"),
