@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         AgentSummary,
         EndedToken,
         NewToken,
+        RevokedToken,
         SecondInstance,
         ShareInfo,
         SkillInfo,
@@ -113,8 +114,8 @@ _HOME: Final = {
     ),
     "agentic_atlas.protocol.caller.accounts": "AccountInfo InvitationInfo LoggedOut NewInvitation TotpEnrolment",
     "agentic_atlas.protocol.caller.agents": (
-        "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken SecondInstance ShareInfo SkillInfo "
-        "TokenInfo"
+        "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken RevokedToken SecondInstance ShareInfo "
+        "SkillInfo TokenInfo"
     ),
     "agentic_atlas.protocol.caller.audit": "AuditActor AuditAnchor AuditArchive AuditEntry AuditFlaw AuditHead "
     "AuditObject AuditReport",
@@ -223,6 +224,7 @@ __all__ = [
     "Posted",
     "QuestionInfo",
     "Rejected",
+    "RevokedToken",
     "SecondInstance",
     "Served",
     "SessionInfo",

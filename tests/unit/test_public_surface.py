@@ -80,6 +80,7 @@ PUBLIC = [
     "Posted",
     "QuestionInfo",
     "Rejected",
+    "RevokedToken",
     "SecondInstance",
     "Served",
     "SessionInfo",

@@ -17,8 +17,8 @@ from agentic_atlas.protocol.caller.agents import (
     AgentShares,
     AgentSummary,
     NewToken,
+    RevokedToken,
     ShareRequest,
-    TokenInfo,
     TokenList,
     TokenRequest,
     TokenRotation,
@@ -123,7 +123,7 @@ async def rotate(token_id: str, body: TokenRotation, application: Application, w
     return json(made, status=HTTPStatus.CREATED)
 
 
-@routes.at("DELETE", "/tokens/{token_id}", answers=TokenInfo)
+@routes.at("DELETE", "/tokens/{token_id}", answers=RevokedToken)
 async def revoke(token_id: str, application: Application, who: Principal) -> Response:
     """Make a token worthless, with all of its lineage; connections made with them are closed."""
     return json(await tokens.revoke(who, application, token_id))

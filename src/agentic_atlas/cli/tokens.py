@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agentic_atlas.cli.times import TimeFormat
-    from agentic_atlas.protocol.caller.agents import NewToken, TokenInfo
+    from agentic_atlas.protocol.caller.agents import NewToken, RevokedToken, TokenInfo
     from agentic_atlas.protocol.caller.people import WhoAmI
     from agentic_atlas.sdk.client.asynchronous import AsyncClient
 
@@ -25,6 +25,9 @@ EnvFile = Annotated[
     Path | None,
     Option("--env", metavar="FILE", help="Write it and the network's addresses into this .env file, mode 0600."),
 ]
+
+
+_CALL = "agent:call"
 
 
 def create(
@@ -112,13 +115,13 @@ def show_list(*, agent: AgentName, utc: Utc = False, iso: Iso = False, json: Jso
         clock = times.clock(utc=utc, iso=iso)
         columns = (
             *("token", "name", "status", "in use", "expires", "made by"),
-            *("renews", "last used", "address", "host", "instance"),
+            *("renews", "calls", "last used", "address", "host", "instance"),
         )
         output.table(
             columns,
             [_row(token, clock) for token in found],
-            shrinks=("name", "host"),
-            drops=("instance", "renews", "address", "host", "last used"),
+            shrinks=("name", "host", "calls"),
+            drops=("instance", "calls", "renews", "address", "host", "last used"),
             warned=[place for place, token in enumerate(found) if _ends_soon(token, clock)],
         )
 
@@ -128,7 +131,7 @@ def revoke(
 ) -> None:
     """End a token now, with all that came out of it: the instance that uses one of them is disconnected."""
 
-    async def work() -> TokenInfo:
+    async def work() -> RevokedToken:
         async with connection.connect() as atlas:
             return await atlas.tokens.revoke(token)
 
@@ -137,6 +140,9 @@ def revoke(
         output.document(revoked)
     else:
         output.say(f"Revoked {revoked.id}.")
+        others = [one for one in revoked.ended if one != revoked.id]
+        if others:
+            output.say(f"That ended as well what came out of the same token: {', '.join(others)}.")
 
 
 async def ensure_agent(atlas: AsyncClient, name: str) -> bool:
@@ -179,7 +185,7 @@ async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAm
     """Say what the file has now, and what it had."""
     asked = connection.one_of_several()
     network = f"the addresses of {asked}" if asked else "the network's addresses"
-    output.say(f"Wrote the token of {made.agent} and {network} to {env}; it {_until(made)}.")
+    output.say(f"Wrote the token {made.id} of {made.agent} and {network} to {env}; it {_until(made)}.")
     agent_env.warn_of_router(me, atlas.base_url)
     if before:
         agent_env.tell_replaced(before, await atlas.tokens.list(made.agent), times.clock())
@@ -194,7 +200,8 @@ def _show(made: NewToken, env: Path | None, *, json: bool) -> None:
         output.say(made.token)
         where = connection.one_of_several()
         output.aside(
-            f"Put it into the agent's .env as {agent_env.TOKEN}=…; it is not shown again and {_until(made)}. With "
+            f"Put it into the agent's .env as {agent_env.TOKEN}=…; it is not shown again, {_until(made)}, and is "
+            f"{made.id} in `atlas tokens list`. With "
             f"--env .env it would be written there, together with the addresses of {where or 'the network'}."
         )
 
@@ -212,11 +219,18 @@ def _row(token: TokenInfo, clock: TimeFormat) -> tuple[str, ...]:
         clock.short(_ends(token)),
         token.made_by,
         "yes" if _renews(token) else "",
+        _calls(token),
         clock.short(token.last_used_at),
         token.last_address,
         token.last_host,
         token.last_instance,
     )
+
+
+def _calls(token: TokenInfo) -> str:
+    """Return whom its agent may call, as far as the token goes."""
+    called = [scope.removeprefix(_CALL).removeprefix(":") or "all" for scope in token.scopes if scope.startswith(_CALL)]
+    return " ".join(called) or ("nobody" if token.scopes else "")
 
 
 def _ends(token: TokenInfo) -> datetime:

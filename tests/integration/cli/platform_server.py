@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
+from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, RevokedToken, TokenInfo
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, SigningKeyInfo, WhoAmI
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
 from tests.integration.client.client_server import Answer, Asked, Server, error, events
@@ -50,6 +50,8 @@ class Platform:
     """The backup that the server makes; None: one on another machine."""
     tokens: list[dict[str, Any]] = field(default_factory=list)
     """Of every agent; without any there is one that is active."""
+    revoked: list[str] = field(default_factory=list)
+    """What ends with a token that is revoked; it alone by default."""
     keys: list[dict[str, Any]] = field(default_factory=list)
     shares: dict[str, str] = field(default_factory=dict)
     ended: list[dict[str, Any]] = field(default_factory=list)
@@ -137,7 +139,7 @@ class Platform:
         if rest[1:] == ["rotate"]:
             made = {"id": "tok_new", "agent": "ada/hello", "name": "box", "lineage": rest[0], "expires_at": AT}
             return Answer(answer(NewToken, **made, token="eyJ.n-e_w.d"), 201)
-        return Answer(answer(TokenInfo, id=rest[0], status="revoked"))
+        return Answer(answer(RevokedToken, id=rest[0], status="revoked", ended=self.revoked or [rest[0]]))
 
     def _keys(self, asked: Asked, rest: list[str]) -> Answer:
         if asked.method == "POST":

@@ -125,6 +125,29 @@ def test_tokens_are_listed_and_revoked(platform: Platform) -> None:
     assert json.loads(printed(atlas("tokens", "revoke", "k1", "--json")))["status"] == "revoked"
 
 
+def test_what_ended_with_a_token_that_is_revoked_is_named(platform: Platform) -> None:
+    platform.revoked = ["k3", "k1"]
+    said = printed(atlas("tokens", "revoke", "k1"))
+    assert said == "Revoked k1.\nThat ended as well what came out of the same token: k3.\n"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "called"),
+    [
+        (["agent:connect", "agent:call"], "all"),
+        (["agent:connect", "agent:call:ada/library", "agent:call:ada/desk/lend"], "ada/library ada/desk/lend"),
+        (["agent:connect"], "nobody"),
+    ],
+)
+def test_the_list_says_whom_an_agent_may_call_with_each_token(
+    platform: Platform, scopes: list[str], called: str
+) -> None:
+    platform.add_agent("hello")
+    platform.tokens = [{"id": "tok_1", "name": "box", "status": "active", "scopes": scopes, "last_address": "::1"}]
+    head, row = printed(atlas("tokens", "list", "hello")).splitlines()
+    assert row[head.index("CALLS") : head.index("LAST USED")].strip() == called
+
+
 def test_a_token_that_is_given_by_name_is_told_where_ids_are(platform: Platform) -> None:
     told = complained(atlas("tokens", "revoke", "second"))
     assert told == "there is no token 'second'; give an id, as `atlas tokens list AGENT` shows them"
@@ -137,7 +160,7 @@ def test_where_several_networks_are_known_it_is_said_which_one_a_token_is_of(pla
     for url in (platform.server.url, "http://127.0.0.1:9"):
         environment.remember(url, KEY)
     told = printed(atlas("tokens", "create", "hello", "--env", ".env"))
-    assert f"Wrote the token of ada/hello and the addresses of {platform.server.url} to .env; " in told
+    assert f"Wrote the token k1 of ada/hello and the addresses of {platform.server.url} to .env; " in told
     assert f"--env .env it would be written there, together with the addresses of {platform.server.url}." in " ".join(
         atlas("tokens", "create", "hello").stderr.split()
     )
@@ -194,7 +217,7 @@ def test_the_list_tells_who_used_a_token_last_and_which_need_somebody(
         {"id": "tok_over", "status": "revoked", "expires_at": shown(soon), "revoked_at": AT},
     ]
     lines = printed(atlas("tokens", "list", "hello")).splitlines()
-    heads = "token name status in use expires made by renews last used address host instance"
+    heads = "token name status in use expires made by renews calls last used address host instance"
     assert " ".join(lines[0].split()) == heads.upper()
     assert lines[1].split() == ["tok_soon", "active", "in", "3", "d", "192.0.2.1", "box", "ins_1"]
     assert lines[3].split()[:6] == ["tok_helped", "active", "yes", "in", "3", "d"]

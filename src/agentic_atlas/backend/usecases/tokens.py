@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
+import msgspec
 from msgspec.structs import replace
 
 from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, Scope, mint, parse_scopes
@@ -17,7 +18,7 @@ from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import new_token, token_info
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
-from agentic_atlas.protocol.caller.agents import NewToken, TokenInfo
+from agentic_atlas.protocol.caller.agents import NewToken, RevokedToken, TokenInfo
 from agentic_atlas.protocol.inside.messages import ROTATED, Renew, Renewed, Retire, Revoke
 
 _DAY = 86_400
@@ -148,18 +149,21 @@ async def renew(who: Principal, engine: Engine, said: Renew) -> Renewed:
 
 
 @use_case
-async def revoke(who: Principal, engine: Engine, token_id: str) -> TokenInfo:
-    """Make a token and its whole lineage worthless, and close the connections made with them.
+async def revoke(who: Principal, engine: Engine, token_id: str) -> RevokedToken:
+    """Make a token and its whole lineage worthless, and close the connections made with them; return what ended.
 
     Raises NotFound (`token_not_found`).
     """
     agent, token = await _of_theirs(who, engine, token_id)
-    revoked = await engine.store.tokens.revoke(token_id, engine.clock())
+    now = engine.clock()
+    revoked = await engine.store.tokens.revoke(token_id, now)
     lineage = await engine.store.tokens.of_lineage(token.root)
     engine.access.forget()
     engine.router.say(Revoke(tuple(one.id for one in lineage), "token_revoked"))
     makers = await maker_names(engine, [token])
-    return token_info(revoked or token, agent, makers[token.made_by], engine.clock())
+    shown = token_info(revoked or token, agent, makers[token.made_by], now)
+    ended = tuple(one.id for one in lineage if one.revoked_at == now and one.ends_at > now)
+    return RevokedToken(**msgspec.structs.asdict(shown), ended=ended)
 
 
 async def _of_theirs(who: Principal, engine: Engine, token_id: str) -> tuple[AgentRecord, Token]:

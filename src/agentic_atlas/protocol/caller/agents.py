@@ -228,5 +228,12 @@ class NewToken(TokenInfo, frozen=True, kw_only=True):
         return f"NewToken(id={self.id!r}, agent={self.agent!r}, name={self.name!r}, token=…)"
 
 
+class RevokedToken(TokenInfo, frozen=True, kw_only=True):
+    """A token that was revoked, with what that ended."""
+
+    ended: tuple[str, ...] = ()
+    """Ids of the tokens of its lineage that were good until then, itself among them if it was; the newest first."""
+
+
 TokenList: TypeAlias = Listing[TokenInfo]
 """Tokens of an agent, newest first."""

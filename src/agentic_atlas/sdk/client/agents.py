@@ -14,6 +14,7 @@ from agentic_atlas.protocol.caller.agents import (
     AgentShares,
     AgentSummary,
     NewToken,
+    RevokedToken,
     ShareRequest,
     TokenInfo,
     TokenList,
@@ -148,6 +149,6 @@ class AsyncTokens:
         body = checked(TokenRotation(overlap=overlap, expires_in=expires_in, renewable=renewable))
         return await self._api.send("POST", f"/tokens/{segment(id)}/rotate", NewToken, body=body, repeatable=False)
 
-    async def revoke(self, id: str) -> TokenInfo:
+    async def revoke(self, id: str) -> RevokedToken:
         """End a token, and all that came out of it: connections that use them are closed."""
-        return await self._api.send("DELETE", f"/tokens/{segment(id)}", TokenInfo)
+        return await self._api.send("DELETE", f"/tokens/{segment(id)}", RevokedToken)

@@ -190,7 +190,8 @@ async def test_revoking_any_of_a_lineage_ends_all_of_it_and_nothing_else() -> No
     other = await tokens.issue(ada, network.application, "hello")
     instance, who = await connected(network, agent, made.id)
     renewed = await tokens.renew(who, network.application, Renew(1, instance, made.id))
-    await tokens.revoke(ada, network.application, made.id)
+    revoked = await tokens.revoke(ada, network.application, made.id)
+    assert set(revoked.ended) == {made.id, renewed.token_id}
     (told,) = network.router.all(Revoke)
     assert (set(told.token_ids), told.reason) == ({made.id, renewed.token_id}, "token_revoked")
     for token_id in told.token_ids:
@@ -198,6 +199,8 @@ async def test_revoking_any_of_a_lineage_ends_all_of_it_and_nothing_else() -> No
             await network.engine.access.bearer(token_id, agent.id)
         assert refused.value.close_code == CloseCode.TOKEN_REVOKED
     assert (await network.engine.access.bearer(other.id, agent.id)).user == ada.user
+    network.clock.now += 1
+    assert (await tokens.revoke(ada, network.application, made.id)).ended == (), "it ended before"
 
 
 async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_routers_know_when_that_is() -> None:
