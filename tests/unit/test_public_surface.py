@@ -67,6 +67,7 @@ PUBLIC = [
     "InvalidInput",
     "InvitationInfo",
     "LinkPart",
+    "ListedUser",
     "LoggedOut",
     "LoginInfo",
     "NewApiKey",
