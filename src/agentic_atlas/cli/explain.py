@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LONGEST_TYPE = 60
 """Characters of a type that are shown; the schema has the rest."""
 _EXAMPLE_PARTS = 6
+_MOST_MEANT = 3
+"""Agents of one name that are named as what may be meant."""
 _DEEPEST = 2
 """Objects within objects whose parts are shown."""
 
@@ -61,8 +63,22 @@ async def agent_of(atlas: AsyncClient, name: str) -> AgentInfo:
     try:
         return await atlas.agents.get(name)
     except NotFound as error:
-        known = [known.full_name if "/" in name else known.name async for known in atlas.agents.list()]
-        raise NotFound(f"{error.message}{words.meant(name, known)}", code=error.code, detail=error.detail) from None
+        seen = [one.full_name async for one in atlas.agents.list()]
+        mine = "" if "/" in name or not seen else (await atlas.people.whoami()).user.name
+        hint = _meant(name, seen, mine)
+        raise NotFound(f"{error.message}{hint}", code=error.code, detail=error.detail) from None
+
+
+def _meant(name: str, seen: Sequence[str], mine: str) -> str:
+    """Return a question that names the agent of those that are seen that was meant; others' have to be said in full."""
+    if "/" in name:
+        return words.meant(name, seen)
+    by_name: dict[str, list[str]] = {}
+    for full_name in seen:
+        owner, _, short = full_name.partition("/")
+        by_name.setdefault(short, []).append(short if owner == mine else full_name)
+    near = name if name in by_name else words.nearest(name, list(by_name))
+    return "" if near is None else f" (did you mean {' or '.join(by_name[near][:_MOST_MEANT])}?)"
 
 
 def of_skill(agent: str, skill: SkillInfo, *, whole: bool = False) -> list[str]:

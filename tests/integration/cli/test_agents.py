@@ -96,6 +96,16 @@ def test_an_agent_whose_name_is_nearly_right_is_named(platform: Platform) -> Non
         assert complained(atlas(*words)) == "there is no agent `helo` (did you mean hello?)"
 
 
+def test_an_agent_of_anothers_that_is_shared_with_one_is_named_in_full(platform: Platform) -> None:
+    platform.add_agent("hello", GREET)
+    for place, full_name in enumerate(("eve/globe", "bob/globe")):
+        platform.add_agent(f"other{place}", GREET)
+        platform.agents[f"other{place}"] |= {"name": "globe", "full_name": full_name}
+    for words in (("call", "globe", "greet", "name=x"), ("agents", "show", "glob")):
+        assert complained(atlas(*words)).endswith(" (did you mean eve/globe or bob/globe?)")
+    assert complained(atlas("agents", "show", "eve/glob")).endswith(" (did you mean eve/globe?)")
+
+
 def test_the_shell_is_offered_the_names_that_begin_so(platform: Platform) -> None:
     platform.add_agent("hello")
     platform.add_agent("help")
