@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from agentic_atlas.cli import arguments, completion, connection, events, explain, given, output, questions
 from agentic_atlas.cli.command.declared import Argument, Number, Option, whole
 from agentic_atlas.cli.options import AgentName, Json
-from agentic_atlas.errors import AtlasError
+from agentic_atlas.errors import AtlasError, NotFound
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.questions import Prompter
@@ -185,7 +185,12 @@ async def _submitted(atlas: AsyncClient, wish: Wish, fields: Mapping[str, object
 async def _submit(atlas: AsyncClient, wish: Wish, fields: Mapping[str, object]) -> TaskHandle:
     from msgspec.structs import asdict
 
-    return await atlas.submit(wish.agent, wish.skill, fields, **asdict(wish.options))
+    try:
+        return await atlas.submit(wish.agent, wish.skill, fields, **asdict(wish.options))
+    except NotFound as error:
+        if error.code == "agent_not_found":
+            await explain.agent_of(atlas, wish.agent)  # which says what may have been meant
+        raise
 
 
 def _too_late(task: TaskHandle, wish: Wish) -> Exception:

@@ -174,6 +174,8 @@ class Platform:
             return Answer(answer(TaskInfo, **running | {"id": "t2", "retry_of": "t1"}), 201)
         if not rest and asked.method == "GET":
             return self._listed(asked, done)
+        if not rest and asked.body["agent"] == "globe":
+            return error(404, "agent_not_found", "there is no agent `globe`")
         if not rest:
             return Answer(answer(TaskInfo, **running | self.task_note()), 201)
         return Answer(answer(TaskInfo, **done))

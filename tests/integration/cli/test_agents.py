@@ -101,7 +101,7 @@ def test_an_agent_of_anothers_that_is_shared_with_one_is_named_in_full(platform:
     for place, full_name in enumerate(("eve/globe", "bob/globe")):
         platform.add_agent(f"other{place}", GREET)
         platform.agents[f"other{place}"] |= {"name": "globe", "full_name": full_name}
-    for words in (("call", "globe", "greet", "name=x"), ("agents", "show", "glob")):
+    for words in (("call", "globe", "greet", "name=x"), ("call", "globe", "greet"), ("agents", "show", "glob")):
         assert complained(atlas(*words)).endswith(" (did you mean eve/globe or bob/globe?)")
     assert complained(atlas("agents", "show", "eve/glob")).endswith(" (did you mean eve/globe?)")
 
