@@ -86,7 +86,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
         refused=(Unauthenticated, Forbidden, Conflict),
     ),
     "invitations.create": Audited(kind="invitation", of=0, told=("name", "role")),
-    "invitations.revoke": Audited(kind="invitation", id_in="invitation_id"),
+    "invitations.revoke": Audited(kind="invitation", id_in="invitation_id", shown=("user",)),
     "invitations.accept": Audited(kind="user"),
     "accounts.change_password": Audited(kind="account"),
     "accounts.enrol": Audited(kind="account"),

@@ -26,7 +26,8 @@ SHARED = ("--json", "--utc", "--iso")
 """Options of many commands, which people put before them too."""
 
 FIXES: dict[type[AtlasError], str] = {
-    Unauthenticated: "check the API key: ATLAS_API_KEY, or the credentials file of `atlas up` and `atlas login`",
+    Unauthenticated: "check the API key: ATLAS_API_KEY, or the credentials file of `atlas up` and `atlas login`, "
+    "which makes another one",
     Forbidden: "`atlas whoami` tells who you are to the platform",
 }
 """What the platform cannot know when it refuses: what there is to do on this machine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -269,6 +270,35 @@ async def test_who_is_disabled_or_removed_is_logged_out_at_once(tmp_path: Path) 
         assert (await atlas.admin.delete("/api/v1/users/ada")).status_code == 204
         assert (await page.get("/api/v1/session")).status_code == 401
         assert (await atlas.admin.get("/api/v1/users/ada/sessions")).status_code == 404
+
+
+async def test_a_password_that_is_changed_while_it_is_looked_at_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with api(tmp_path) as atlas:
+        await joined(atlas)
+        page = await logged_in(atlas)
+        passwords = atlas.engine.people.passwords
+        check, right, changed = passwords.check, asyncio.Queue[bool](), asyncio.Event()
+
+        async def looked_at(password: str, kept: str, *, known: bool) -> tuple[bool, str | None]:
+            found = await check(password, kept, known=known)
+            right.put_nowait(found[0])
+            await changed.wait()
+            return found
+
+        ways = (("/api/v1/session", ADA), ("/api/v1/session/key", ADA | {"host": "laptop"}))
+        with monkeypatch.context() as held:
+            held.setattr(passwords, "check", looked_at)
+            coming = [asyncio.create_task(atlas.anonymous.post(path, json=said)) for path, said in ways]
+            assert [await right.get() for _ in ways] == [True, True]
+        new = {"current": PASSWORD, "new": "small birds on a wire"}
+        assert (await page.put("/api/v1/users/me/password", json=new)).status_code == 200
+        changed.set()
+        for answer in await asyncio.gather(*coming):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (401, "login_failed")
+        assert len((await page.get("/api/v1/sessions")).json()["items"]) == 1
+        assert (await page.get("/api/v1/api-keys")).json()["items"] == []
 
 
 async def test_one_s_own_password_and_one_time_passwords(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.invitations import issue_invitation
 from agentic_atlas.backend.rights import Principal, require_over
 from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.backend.usecases.shown import invitation_info
 from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.protocol.caller.accounts import InvitationInfo
 
 
 @use_case
@@ -48,8 +50,8 @@ async def find(who: Principal, engine: Engine) -> list[tuple[Invitation, User]]:
 
 
 @use_case
-async def revoke(who: Principal, engine: Engine, invitation_id: str) -> None:
-    """Make an invitation worthless.
+async def revoke(who: Principal, engine: Engine, invitation_id: str) -> InvitationInfo:
+    """Make an invitation worthless, and return it.
 
     Raises:
         NotFound: there is none that can be used (`invitation_not_found`). Forbidden: see `rights.require_over`.
@@ -59,6 +61,7 @@ async def revoke(who: Principal, engine: Engine, invitation_id: str) -> None:
         require_over(who, found[1].role)
     if found is None or not await engine.store.accounts.revoke_invitation(invitation_id, engine.clock()):
         raise NotFound(f"there is no invitation {invitation_id[:64]!r} that can be used", code="invitation_not_found")
+    return invitation_info(*found)
 
 
 @use_case

@@ -106,7 +106,9 @@ async def test_an_invitation_for_who_is_there_sets_another_password_and_ends_the
 async def test_an_invitation_is_worthless_once_revoked_over_or_its_user_disabled() -> None:
     network, root = await prepared()
     made, _, secret = await invitations.create(root, network.application, "ada", Role.MEMBER)
-    await invitations.revoke(root, network.application, made.id)
+    assert (await invitations.revoke(root, network.application, made.id)).user == "ada"
+    (row,) = [row for row in await network.store.audit.after(0, limit=99) if row.action == "invitations.revoke"]
+    assert (row.object.id, row.detail) == (made.id, {"user": "ada"})
     with pytest.raises(NotFound):
         await invitations.revoke(root, network.application, made.id)
     late = await invitations.create(root, network.application, "eve", Role.MEMBER)
