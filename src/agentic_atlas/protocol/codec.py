@@ -9,9 +9,7 @@ name (`passed_on`). Named once each, a field more is only declared where it is t
 
 import math
 import re
-from collections.abc import Callable
 from functools import cache
-from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -184,8 +182,7 @@ def passed_on(kind: type[T], source: msgspec.Struct, **unlike: object) -> T:
     Raises:
         TypeError: it lacks a field that is in neither, or one of these is none of its.
     """
-    names, values = _shared(kind, type(source))
-    given: dict[str, Any] = dict(zip(names, values(source), strict=True))
+    given: dict[str, Any] = {name: getattr(source, name) for name in _shared(kind, type(source))}
     given.update(unlike)
     return kind(**given)
 
@@ -201,9 +198,7 @@ def _outside_strings(text: bytes) -> bytes:
 
 
 @cache
-def _shared(
-    kind: type[msgspec.Struct], source: type[msgspec.Struct]
-) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+def _shared(kind: type[msgspec.Struct], source: type[msgspec.Struct]) -> tuple[str, ...]:
     names = tuple(name for name in source.__struct_fields__ if name in kind.__struct_fields__)
-    assert len(names) > 1, "structs that have nothing in common pass nothing on"
-    return names, attrgetter(*names)
+    assert names, "structs that have nothing in common pass nothing on"
+    return names
