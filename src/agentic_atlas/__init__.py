@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from agentic_atlas.protocol.caller.accounts import (
         AccountInfo,
+        IdentityInfo,
         InvitationInfo,
         LoggedOut,
         NewInvitation,
@@ -112,7 +113,9 @@ _HOME: Final = {
         "AtlasError Busy ConfigurationError Conflict Forbidden InvalidInput NotFound PayloadTooLarge TaskError "
         "Unauthenticated Unavailable"
     ),
-    "agentic_atlas.protocol.caller.accounts": "AccountInfo InvitationInfo LoggedOut NewInvitation TotpEnrolment",
+    "agentic_atlas.protocol.caller.accounts": (
+        "AccountInfo IdentityInfo InvitationInfo LoggedOut NewInvitation TotpEnrolment"
+    ),
     "agentic_atlas.protocol.caller.agents": (
         "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken RevokedToken SecondInstance ShareInfo "
         "SkillInfo TokenInfo"
@@ -207,6 +210,7 @@ __all__ = [
     "FilePart",
     "Forbidden",
     "GroupInfo",
+    "IdentityInfo",
     "InvalidInput",
     "InvitationInfo",
     "LinkPart",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,14 @@ from tests.browser import browser
 from tests.e2e.processes import Platform
 from tests.identity_provider import CLIENT, SECRET, identity_provider
 
+PASSWORD = "tall trees by the sea"
+LINKING = """
+async (password) => {
+  const headers = {"Content-Type": "application/json"};
+  const sent = {method: "POST", headers, body: JSON.stringify({password})};
+  return (await (await fetch("/api/v1/users/me/identities", sent)).json()).address;
+}
+"""
 ENTERED = "ada-lovelace"
 
 
@@ -48,6 +57,11 @@ def login_page(opened: Browser, platform: Platform) -> Iterator[tuple[Page, list
 def signed_in(page: Page, name: str) -> None:
     """Go to the provider, and log in there under this name."""
     page.get_by_role("link", name="Log in with your organisation").click()
+    at_provider(page, name)
+
+
+def at_provider(page: Page, name: str) -> None:
+    """Log in at the provider under this name, and let this network know."""
     page.locator("input[name=login]").fill(name)
     page.locator("input[name=password]").fill("anything")
     page.get_by_role("button", name="Sign-in").click()
@@ -72,6 +86,33 @@ def test_who_logs_in_at_the_provider_is_back_and_logged_in(platform: Platform, o
         page.get_by_role("link", name="Log in with your organisation").click()
         page.get_by_text(ENTERED).wait_for()
         assert faults == []
+    (known,) = json.loads(platform.atlas("users", "identities", "--user", "ada-lovelace", "--json"))["items"]
+    assert (known["user"], known["subject"]) == ("ada-lovelace", "ada.lovelace@example.org")
+    assert known["id"] in platform.atlas("users", "identities", "--user", "ada-lovelace")
+    told = platform.atlas("audit", "list", "--action", "single_sign_on.finish")
+    assert f"known as {known['id']}" in told
+
+
+def test_a_user_who_is_there_links_what_they_are_known_by_and_removes_it(platform: Platform, opened: Browser) -> None:
+    link = platform.atlas("users", "invite", "grace").strip()
+    with login_page(opened, platform) as (page, faults):
+        page.goto(link)
+        page.locator("#invitation input[name=password]").fill(PASSWORD)
+        page.locator("#invitation input[name=again]").fill(PASSWORD)
+        page.locator("#invitation button").click()
+        page.locator(".who").get_by_text("grace").wait_for()
+        page.goto(page.evaluate(LINKING, PASSWORD))
+        at_provider(page, "g@example.org")
+        page.locator(".who").get_by_text("grace").wait_for()
+        assert faults == []
+        (known,) = json.loads(platform.atlas("users", "identities", "--user", "grace", "--json"))["items"]
+        assert "linked, known as" in platform.atlas("audit", "list", "--object", "grace")
+        told = platform.atlas("users", "identities", "--user", "grace", "--remove", known["id"])
+        assert f"Removed {known['id']}; sessions that ended: 1, API keys of log-ins: 0." in told
+        page.reload()
+        page.locator("#login").wait_for()
+        page.get_by_role("link", name="Log in with your organisation").click()
+        page.locator(".who").get_by_text("g", exact=True).wait_for()
 
 
 def test_who_is_not_let_in_is_told_so_on_the_page(platform: Platform, opened: Browser) -> None:

@@ -29,7 +29,7 @@ from agentic_atlas.backend.usecases import tokens
 from agentic_atlas.platform import assets
 from agentic_atlas.platform.app import ROUTES as PAGES
 from tests.integration.api.network import Api, api
-from tests.integration.usecases.test_matrix import ANY_KEYS, MATRIX, OPEN, ROLE, SCOPE, UNKNOWN, World
+from tests.integration.usecases.test_matrix import ANY_KEYS, MATRIX, OPEN, PASSWORD, ROLE, SCOPE, UNKNOWN, World
 
 pytestmark = pytest.mark.anyio
 
@@ -159,6 +159,14 @@ TABLE: dict[str, Row] = {
     "GET /login/oidc": Row(None, empty),
     "GET /login/oidc/callback": Row(None, empty),
     "POST /api/v1/users/me/identities": Row("single_sign_on.begin_link", in_body("password")),
+    "GET /api/v1/users/me/identities": Row("identities.find", empty),
+    "DELETE /api/v1/users/me/identities/{identity_id}": Row(
+        "identities.remove", in_path("identity_id", password=PASSWORD)
+    ),
+    "GET /api/v1/users/{name}/identities": Row("identities.find_of", lambda args: Asked({"name": args["user"]})),
+    "DELETE /api/v1/users/{name}/identities/{identity_id}": Row(
+        "identities.remove_of", lambda args: Asked({"name": args["user"], "identity_id": args["identity_id"]})
+    ),
     "POST /api/v1/invitations": Row("invitations.create", in_body("role", user="name")),
     "GET /api/v1/invitations": Row("invitations.find", empty),
     "DELETE /api/v1/invitations/{invitation_id}": Row("invitations.revoke", in_path("invitation_id")),
@@ -348,6 +356,7 @@ ABSENT = {
     "token_id": "tok_none",
     "key_id": "key_none",
     "session_id": "ses_none",
+    "identity_id": "idn_none",
 }
 
 

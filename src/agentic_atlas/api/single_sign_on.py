@@ -1,4 +1,7 @@
-"""Routes of single sign-on: a browser is sent to the identity provider, and comes back logged in."""
+"""Routes of single sign-on: a browser is sent to the identity provider, and comes back logged in.
+
+And of identities, as which providers know people here.
+"""
 
 from http import HTTPStatus
 from typing import Annotated, TypeAlias
@@ -7,14 +10,15 @@ from pydantic import Field
 
 from agentic_atlas.backend.accounts import SIGN_ON_LIFETIME
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import single_sign_on
+from agentic_atlas.backend.usecases import identities, single_sign_on
 from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.backend.usecases.shown import identity_info
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.http.cookies import SIGN_ON, Cookies
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
 from agentic_atlas.http.whereabouts import HOME_PAGE, LOGIN_PAGE, Whereabouts
-from agentic_atlas.protocol.caller.accounts import IdentityChange, SignOnAddress
+from agentic_atlas.protocol.caller.accounts import IdentityChange, IdentityList, LoggedOut, SignOnAddress
 
 routes = RouteGroup("sessions")
 
@@ -49,6 +53,48 @@ async def begin_link(
     back, visitor = where.callback(request.host), cookies.visitor(request)
     address, secret = await single_sign_on.begin_link(who, application, body.password, back, visitor)
     return json(SignOnAddress(address=address), cookies.kept(request, SIGN_ON, secret, SIGN_ON_LIFETIME))
+
+
+@routes.at("GET", "/api/v1/users/me/identities", answers=IdentityList)
+async def find(application: Application, who: Principal) -> Response:
+    """List what identity providers know one as."""
+    found = await identities.find(who, application)
+    return json(IdentityList(items=[identity_info(one, who.user.name) for one in found]))
+
+
+@routes.at("DELETE", "/api/v1/users/me/identities/{identity_id}", answers=LoggedOut)
+async def remove(
+    identity_id: str,
+    body: IdentityChange,
+    request: Request,
+    application: Application,
+    who: Principal,
+    cookies: Cookies,
+) -> Response:
+    """Log in no more with what an identity provider knows one as.
+
+    All one's sessions, and API keys from log-ins, end but what asks.
+    """
+    visitor = cookies.visitor(request)
+    ended, keys = await identities.remove(who, application, identity_id, body.password, visitor)
+    return json(LoggedOut(sessions=ended, keys=keys))
+
+
+@routes.at("GET", "/api/v1/users/{name}/identities", answers=IdentityList)
+async def find_of(name: str, application: Application, who: Principal) -> Response:
+    """List what identity providers know a user as; administrators only."""
+    found = await identities.find_of(who, application, name)
+    return json(IdentityList(items=[identity_info(one, name) for one in found]))
+
+
+@routes.at("DELETE", "/api/v1/users/{name}/identities/{identity_id}", answers=LoggedOut)
+async def remove_of(name: str, identity_id: str, application: Application, who: Principal) -> Response:
+    """Let a user log in no more with what an identity provider knows them as; administrators only.
+
+    Their sessions, and API keys from log-ins, end.
+    """
+    ended, keys = await identities.remove_of(who, application, name, identity_id)
+    return json(LoggedOut(sessions=ended, keys=keys))
 
 
 @routes.at("GET", f"{LOGIN_PAGE}/oidc/callback", status=HTTPStatus.SEE_OTHER)

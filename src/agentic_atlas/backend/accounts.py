@@ -28,6 +28,8 @@ SIGN_ON_LIFETIME = 600.0
 """Seconds in which somebody has to come back from the identity provider."""
 MOST_INVITATIONS = 1_000
 """Invitations in a list."""
+MOST_IDENTITIES = 1_000
+"""Identities in a list."""
 
 LoggedOut: TypeAlias = tuple[list[str], list[str]]
 """Ids of the sessions, and of the API keys from log-ins, that ended together."""
@@ -71,12 +73,21 @@ class Accounts(Protocol):
     async def revoke_invitation(self, id: str, now: float) -> bool:
         """Mark an invitation revoked; False when it can't be used any more, or there never was one."""
 
-    async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
-        """Let an identity be its user's, if it is not somebody else's already.
+    async def link(self, identity: LinkedIdentity, entry: Entry = enabled) -> bool:
+        """Let an identity be its user's, if it is not somebody else's already; in one step.
 
-        False, and nothing is changed, if it is, or the user is disabled, or their password is not that of then. Raises
-        NotFound without the user.
+        False, and nothing is changed, if it is, or the user may not come in. Raises NotFound without the user.
         """
+
+    async def unlink(self, identity: LinkedIdentity, now: float, *, but: str = "") -> LoggedOut | None:
+        """Forget an identity, and end its user's sessions and keys from log-ins; in one step.
+
+        `but`: id of what goes on. Returns what ended; None, and nothing is changed, when it is not its user's. Raises
+        Conflict (`last_way_in`) when they have no password and no other identity.
+        """
+
+    async def identities(self, user_id: str) -> list[LinkedIdentity]:
+        """Return the user's identities in the order in which they were linked, at most `MOST_IDENTITIES`."""
 
     async def identified(self, issuer: str, subject: str) -> User | None:
         """Return whom the issuer knows by this subject."""

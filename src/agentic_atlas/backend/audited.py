@@ -85,6 +85,8 @@ AUDITED: Final[Mapping[str, Audited]] = {
         shown=("linked", "identity"),
         refused=(Unauthenticated, Forbidden, Conflict),
     ),
+    "identities.remove": Audited(kind="identity", id_in="identity_id"),
+    "identities.remove_of": Audited(kind="identity", id_in="identity_id", told=("user",)),
     "invitations.create": Audited(kind="invitation", of=0, told=("name", "role")),
     "invitations.revoke": Audited(kind="invitation", id_in="invitation_id", shown=("user",)),
     "invitations.accept": Audited(kind="user"),

@@ -1,4 +1,4 @@
-"""`atlas whoami` and `version`; and of `atlas users` what is one's own: password, one-time passwords, sessions."""
+"""`atlas whoami` and `version`; and of `atlas users` what is one's own: how one comes in, and where one has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentic_atlas.cli.options import Iso, Json, Utc
 from agentic_atlas.cli.times import clock
 
 if TYPE_CHECKING:
-    from agentic_atlas.protocol.caller.accounts import LoggedOut, TotpEnrolment
+    from agentic_atlas.protocol.caller.accounts import IdentityInfo, LoggedOut, TotpEnrolment
     from agentic_atlas.protocol.caller.people import ApiKeyInfo, SessionInfo, WhoAmI
 
 
@@ -132,6 +132,50 @@ def _tell_ended(whose: str, *, json: bool) -> None:
         output.say(f"{whose} no one-time passwords any more.")
 
 
+def identities(
+    *,
+    user: Annotated[str | None, Option("--user", metavar="NAME", help="Somebody else's; administrators only.")] = None,
+    remove: Annotated[str | None, Option("--remove", metavar="ID", help="Log in with this one no more.")] = None,
+    utc: Utc = False,
+    iso: Iso = False,
+    json: Json = False,
+) -> None:
+    """List what identity providers know you as, so that you log in with it; or remove one.
+
+    All sessions and API keys from log-ins end with it, but what asks. To remove your own needs your password, in a pipe
+    the first line of stdin.
+    """
+    if remove is not None:
+        ended = _remove_identity(remove, user)
+        if json:
+            output.document({"removed": remove, "sessions_ended": ended.sessions, "keys_ended": ended.keys})
+        else:
+            output.say(
+                f"Removed {remove}; sessions that ended: {ended.sessions}, API keys of log-ins: {ended.keys}. "
+                "Keys made with `atlas keys create` stay."
+            )
+        return
+    found = connection.run(_identities(user))
+    if json:
+        output.document({"items": found})
+        return
+    shown = clock(utc=utc, iso=iso)
+    rows = [(one.id, one.issuer, one.subject, shown.short(one.linked_at)) for one in found]
+    output.table(("identity", "provider", "known as", "linked"), rows, shrinks=("known as", "provider"))
+
+
+def _remove_identity(id: str, user: str | None) -> LoggedOut:
+    given = "" if user or not connection.run(_has_password()) else asking.secret_or_line("Your password")
+
+    async def work() -> LoggedOut:
+        async with connection.connect() as atlas:
+            if user:
+                return await atlas.people.remove_identity(user, id)
+            return await atlas.account.remove_identity(id, given)
+
+    return connection.run(work())
+
+
 def sessions(
     *,
     user: Annotated[str | None, Option("--user", metavar="NAME", help="Somebody else's; administrators only.")] = None,
@@ -177,6 +221,16 @@ async def _begin_totp(given: str) -> TotpEnrolment:
 async def _confirm_totp(code: str) -> Sequence[str]:
     async with connection.connect() as atlas:
         return await atlas.account.confirm_totp(code)
+
+
+async def _has_password() -> bool:
+    async with connection.connect() as atlas:
+        return (await atlas.account.get()).password_at is not None
+
+
+async def _identities(user: str | None) -> Sequence[IdentityInfo]:
+    async with connection.connect() as atlas:
+        return await (atlas.people.identities(user) if user else atlas.account.identities())
 
 
 async def _end_session(id: str) -> None:

@@ -100,6 +100,7 @@ ATLAS = CommandGroup(
                 "delete": Command("users:delete", "Remove a user who owns no agents."),
                 "password": Command("account:password", "Have another password; your other sessions end."),
                 "totp": Command("account:totp", "Have your log-ins need one-time passwords, or end that."),
+                "identities": Command("account:identities", "List what providers know you as, or remove that."),
                 "sessions": Command("account:sessions", "List where you are logged in, or end that."),
             },
             default="list",

@@ -76,6 +76,7 @@ _WORDS: Mapping[str, Callable[[Json], str]] = {
     "linked": lambda fact: "linked" if fact else "",
     "tokens": lambda fact: f"{_plain(fact)} tokens",
     "connected": lambda fact: f"{_plain(fact)} of them in use",
+    "identity": lambda fact: f"known as {_plain(fact)}" if fact else "",
     "retry_of": lambda fact: f"again {_plain(fact)}",
     "number": lambda fact: f"question {_plain(fact)}",
     "several": lambda _: "by or to several",

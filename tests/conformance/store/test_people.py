@@ -195,28 +195,54 @@ async def test_an_identity_belongs_to_one_user(opened: Open) -> None:
         await populate(store)
         one = LinkedIdentity("https://id.example.org", "248289", BOB.id, NOW)
         assert await store.accounts.identified(one.issuer, one.subject) is None
-        assert await store.accounts.link(one, None)
-        assert await store.accounts.link(one, None), "it is theirs already"
-        assert not await store.accounts.link(replace(one, user_id=ADA.id), None)
+        assert await store.accounts.link(one)
+        assert await store.accounts.link(one), "it is theirs already"
+        assert not await store.accounts.link(replace(one, user_id=ADA.id))
         assert await store.accounts.identified(one.issuer, one.subject) == BOB
         assert await store.accounts.identified("https://other.example.org", one.subject) is None
         with pytest.raises(NotFound):
-            await store.accounts.link(replace(one, subject="1", user_id="user_none"), None)
+            await store.accounts.link(replace(one, subject="1", user_id="user_none"))
+
+
+async def test_identities_are_listed_as_they_were_linked_and_forgotten_but_for_the_only_way_in(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        one, two = (LinkedIdentity("https://id.example.org", subject, BOB.id, NOW) for subject in "12")
+        for identity in (replace(two, linked_at=NOW - 1), one, replace(one, subject="3", user_id=ADA.id)):
+            assert await store.accounts.link(identity)
+        two = replace(two, linked_at=NOW - 1)
+        assert await store.accounts.identities(BOB.id) == [two, one]
+        await store.sessions.add(session(1))
+        await store.sessions.add(session(2))
+        assert await store.accounts.unlink(replace(one, user_id=ADA.id), NOW) is None
+        assert await store.accounts.unlink(two, NOW, but=session(2).id) == ([session(1).id], [])
+        assert await store.accounts.unlink(two, NOW) is None
+        with pytest.raises(Conflict) as refused:
+            await store.accounts.unlink(one, NOW)
+        assert refused.value.code == "last_way_in"
+        assert await store.accounts.identities(BOB.id) == [one]
+        await set_password(store)
+        assert await store.accounts.unlink(one, NOW) == ([session(2).id], [])
+        assert await store.accounts.identities(BOB.id) == []
+        assert len(await store.accounts.identities(ADA.id)) == 1
 
 
 async def test_an_identity_is_linked_to_whom_it_was_begun_for_as_they_are(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
         one = LinkedIdentity("https://id.example.org", "248289", BOB.id, NOW)
-        assert not await store.accounts.link(one, NOW), "they have no password"
+        of_nobody, of_then, of_later = (
+            with_password_of(Account(BOB.id, password_at=at)) for at in (None, NOW, NOW + 1)
+        )
+        assert not await store.accounts.link(one, of_then), "they have no password"
         await set_password(store)
-        assert not await store.accounts.link(one, None)
-        assert not await store.accounts.link(one, NOW + 1)
+        assert not await store.accounts.link(one, of_nobody)
+        assert not await store.accounts.link(one, of_later)
         await store.users.update(BOB.id, NOW, disabled_at=NOW + 2)
-        assert not await store.accounts.link(one, NOW)
+        assert not await store.accounts.link(one, of_then)
         assert await store.accounts.identified(one.issuer, one.subject) is None
         await store.users.update(BOB.id, NOW, disabled_at=0.0)
-        assert await store.accounts.link(one, NOW)
+        assert await store.accounts.link(one, of_then)
 
 
 async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> None:
@@ -228,7 +254,7 @@ async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> 
         assert await store.accounts.anybody()
         await store.users.update(BOB.id, NOW, disabled_at=NOW)
         assert not await store.accounts.anybody()
-        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", ADA.id, NOW), None)
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", ADA.id, NOW))
         assert await store.accounts.anybody()
 
 
@@ -238,8 +264,8 @@ async def test_what_users_may_come_in_by_is_told_of_many_at_once(opened: Open) -
         assert await store.accounts.ways([ADA.id, BOB.id], NOW) == {ADA.id: WaysIn(), BOB.id: WaysIn()}
         await set_password(store)
         await store.accounts.change(BOB.id, lambda held: replace(held, totp_at=NOW + 1))
-        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW), NOW)
-        await store.accounts.link(LinkedIdentity("https://id.example.org", "2", BOB.id, NOW), NOW)
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW))
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "2", BOB.id, NOW))
         await store.accounts.invite(INVITATION, BOB.role)
         await store.sessions.add(session(created_at=NOW + 5))
         await store.users.add_key(api_key(9))
@@ -317,7 +343,7 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         await set_password(store)
         await store.sessions.add(session())
         await store.accounts.invite(INVITATION, BOB.role)
-        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW), None)
+        await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW))
         owner, free = (ADA, BOB) if await store.agents.find(Visible(ADA.id), limit=1) else (BOB, ADA)
         with pytest.raises(Conflict) as refused:
             await store.users.delete(owner.id, NOW)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
 from agentic_atlas.backend import usecases
-from agentic_atlas.backend.domain.people import Visitor, begin_totp, end_totp
+from agentic_atlas.backend.domain.people import LinkedIdentity, Visitor, begin_totp, end_totp
 from agentic_atlas.backend.domain.records import (
     AccessLevel,
     AgentRecord,
@@ -465,6 +465,34 @@ async def returning(_: World) -> dict[str, Any]:
     return {"secret": "x", "state": "x", "code": "x", "issuer": None, "visitor": HERE}
 
 
+async def known_as(world: World, user: User) -> dict[str, Any]:
+    """Let a user be known by something at a provider, and have another way in."""
+    await world.knows_password(user)
+    identity = LinkedIdentity("https://id.example.org", world.name(), user.id, world.engine.clock())
+    assert await world.engine.store.accounts.link(identity)
+    return {"identity_id": identity.id}
+
+
+async def identity_of_hers(world: World) -> dict[str, Any]:
+    return await own_password(world) | await known_as(world, world.ada.user)
+
+
+async def identities_listed(world: World) -> dict[str, Any]:
+    for one in (world.ada, world.admin):
+        await known_as(world, one.user)
+    return {}
+
+
+async def hers_known_as(world: World) -> dict[str, Any]:
+    await known_as(world, world.ada.user)
+    return {"user": "ada"}
+
+
+async def identity_of_somebody(world: World) -> dict[str, Any]:
+    user = await somebody(world)
+    return {"user": user.name} | await known_as(world, user)
+
+
 async def a_code(world: World) -> dict[str, Any]:
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
     for one in world.people:
@@ -510,6 +538,11 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "single_sign_on.begin": (departure, PROVIDERLESS),
     "single_sign_on.begin_link": (departure_to_link, own("no_provider", "no_provider")),
     "single_sign_on.finish": (returning, PROVIDERLESS),
+    "identities.find": (identities_listed, own("nothing")),
+    "identities.find_of": (hers_known_as, ADMINISTRATORS),
+    # Each removes one of their own.
+    "identities.remove": (identity_of_hers, own("identity_not_found")._replace(admin="identity_not_found")),
+    "identities.remove_of": (identity_of_somebody, ADMINISTRATORS),
     "invitations.create": (invited, ADMINISTRATORS),
     "invitations.find": (an_invitation_listed, ADMINISTRATORS),
     "invitations.revoke": (an_invitation, ADMINISTRATORS),
@@ -659,12 +692,23 @@ async def one_more(made: World, _: User) -> dict[str, Any]:
     return {"name": made.name(), "role": Role.ADMIN}
 
 
+async def their_identities(made: World, user: User) -> dict[str, Any]:
+    await known_as(made, user)
+    return {"user": user.name}
+
+
+async def their_identity(made: World, user: User) -> dict[str, Any]:
+    return {"user": user.name} | await known_as(made, user)
+
+
 OVER_ADMINISTRATORS = {
     "users.create": one_more,
     "users.update": by_name("name", role=Role.MEMBER, disabled=None),
     "users.delete": by_name("name"),
     "sessions.find_of": by_name("user"),
     "sessions.end_of": by_name("user"),
+    "identities.find_of": their_identities,
+    "identities.remove_of": their_identity,
     "invitations.create": by_name("name", role=None),
     "invitations.revoke": their_invitation,
     "accounts.reset_totp": by_name("name"),

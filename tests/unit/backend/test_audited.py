@@ -33,6 +33,8 @@ ONLY_LOOK = {
     "sessions.find",
     "single_sign_on.begin",
     "sessions.find_of",
+    "identities.find",
+    "identities.find_of",
     "keys.find",
     "logins.show",
     "backups.find",

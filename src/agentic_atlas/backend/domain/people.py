@@ -222,6 +222,14 @@ def last_administrator() -> Conflict:
     return Conflict("they are the last administrator: make another one first, or enable one", code="last_administrator")
 
 
+def last_way_in() -> Conflict:
+    """Return the answer to what would leave somebody without a way to log in."""
+    return Conflict(
+        "it is the only way in: set a password first, by a link of `atlas users invite NAME`, or disable the user",
+        code="last_way_in",
+    )
+
+
 def login_failed() -> Unauthenticated:
     """Return the answer to whoever does not get in, the same whatever it was."""
     return Unauthenticated("the name or the password is wrong, or the one-time password is", code="login_failed")

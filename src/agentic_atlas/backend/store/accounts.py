@@ -4,10 +4,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, or_, select, update
 
-from agentic_atlas.backend.accounts import MOST_INVITATIONS, LoggedOut, Sealing
-from agentic_atlas.backend.domain.people import Account, Amend, Entry, Invitation, LinkedIdentity, WaysIn
+from agentic_atlas.backend.accounts import MOST_IDENTITIES, MOST_INVITATIONS, LoggedOut, Sealing
+from agentic_atlas.backend.domain.people import (
+    Account,
+    Amend,
+    Entry,
+    Invitation,
+    LinkedIdentity,
+    WaysIn,
+    enabled,
+    last_way_in,
+)
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import USERS, Field, Rows
@@ -69,6 +78,7 @@ class SqlAccounts:
             if _change(connection, self._seal, user_id, amend) is None:
                 return None
             connection.execute(update(invitations).where(*this).values(used_at=now))
+            _revoke(connection, invitations.c.user_id == user_id, now)
             return _log_out(connection, user_id, now, but)
 
         return await self._writer.submit(statement(replaced))
@@ -92,9 +102,17 @@ class SqlAccounts:
         this = invitations.c.id == id
         return await self._writer.submit(statement(lambda connection: _revoke(connection, this, now) > 0))
 
-    async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
+    async def link(self, identity: LinkedIdentity, entry: Entry = enabled) -> bool:
         """See the port."""
-        return await self._writer.submit(statement(lambda connection: _link(connection, identity, password_at)))
+        return await self._writer.submit(statement(lambda connection: _link(connection, identity, entry)))
+
+    async def unlink(self, identity: LinkedIdentity, now: float, *, but: str = "") -> LoggedOut | None:
+        """See the port."""
+        return await self._writer.submit(statement(lambda connection: _unlink(connection, identity, now, but)))
+
+    async def identities(self, user_id: str) -> list[LinkedIdentity]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _identities(connection, user_id))
 
     async def identified(self, issuer: str, subject: str) -> User | None:
         """See the port."""
@@ -161,8 +179,7 @@ def _invitations(connection: Connection, *which: ColumnElement[bool]) -> list[tu
 
 
 def _log_out(connection: Connection, user_id: str, now: float, but: str) -> LoggedOut:
-    """End what a password has let in, and the links that set one."""
-    _revoke(connection, invitations.c.user_id == user_id, now)
+    """End what a log-in has let in."""
     theirs = (sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.id != but)
     ended = update(sessions).where(*theirs).values(ended_at=now).returning(sessions.c.id)
     keys = (api_keys.c.user_id == user_id, api_keys.c.from_login == 1, api_keys.c.id != but)
@@ -175,19 +192,35 @@ def _revoke(connection: Connection, which: ColumnElement[bool], now: float) -> i
     return connection.execute(update(invitations).where(which, *_open(now)).values(revoked_at=now)).rowcount
 
 
-def _link(connection: Connection, identity: LinkedIdentity, password_at: float | None) -> bool:
-    """Add an identity, unless it is known; False when it is not its user's then, or they are not as they were."""
+def _link(connection: Connection, identity: LinkedIdentity, entry: Entry) -> bool:
+    """Add an identity, unless it is known; False when it is not its user's then, or they may not come in."""
     held = _identified(connection, identity.issuer, identity.subject)
-    if held is not None and held.id != identity.user_id:
+    if (held is not None and held.id != identity.user_id) or not may_enter(connection, identity.user_id, entry):
         return False
-    theirs = users.c.id == identity.user_id
-    joined = select(users.c.disabled_at, accounts.c.password_at).outerjoin_from(users, accounts).where(theirs)
-    row = connection.execute(joined).one_or_none()
-    if row is not None and tuple(row) != (None, password_at):
-        return False
-    if held is None:  # without the user, a foreign key refuses it
+    if held is None:
         connection.execute(insert(identities).values(IDENTITIES.values(identity)))
     return True
+
+
+def _unlink(connection: Connection, identity: LinkedIdentity, now: float, but: str) -> LoggedOut | None:
+    """Remove an identity, with what log-ins have let in; None when it is not its user's."""
+    theirs = identities.c.user_id == identity.user_id
+    this = (theirs, identities.c.issuer == identity.issuer, identities.c.subject == identity.subject)
+    if not connection.scalar(select(exists().where(*this))):
+        return None
+    by_password = exists().where(accounts.c.user_id == identity.user_id, accounts.c.password != "")
+    several = select(func.count() > 1).select_from(identities).where(theirs).scalar_subquery()
+    if not connection.scalar(select(or_(by_password, several))):
+        raise last_way_in()
+    connection.execute(delete(identities).where(*this))
+    return _log_out(connection, identity.user_id, now, but)
+
+
+def _identities(connection: Connection, user_id: str) -> list[LinkedIdentity]:
+    """A user's identities, oldest first."""
+    oldest = (identities.c.linked_at, identities.c.issuer, identities.c.subject)
+    query = select(*IDENTITIES.read).where(identities.c.user_id == user_id).order_by(*oldest)
+    return [IDENTITIES.value(row) for row in connection.execute(query.limit(MOST_IDENTITIES))]
 
 
 def _identified(connection: Connection, issuer: str, subject: str) -> User | None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from agentic_atlas.backend.accounts import MOST_INVITATIONS, MOST_SESSIONS, REMEMBERED, LoggedOut
+from agentic_atlas.backend.accounts import MOST_IDENTITIES, MOST_INVITATIONS, MOST_SESSIONS, REMEMBERED, LoggedOut
 from agentic_atlas.backend.domain.people import (
     Account,
     Amend,
@@ -15,6 +15,7 @@ from agentic_atlas.backend.domain.people import (
     LinkedIdentity,
     WaysIn,
     enabled,
+    last_way_in,
 )
 from agentic_atlas.backend.domain.records import Role, User
 
@@ -101,13 +102,27 @@ class MemoryAccounts:
         self._invitations[id] = replace(link, revoked_at=now)
         return True
 
-    async def link(self, identity: LinkedIdentity, password_at: float | None) -> bool:
+    async def link(self, identity: LinkedIdentity, entry: Entry = enabled) -> bool:
         """See the port."""
-        user, account = self._users.known(identity.user_id), self._accounts.get(identity.user_id)
-        if user.disabled_at is not None or (account.password_at if account else None) != password_at:
+        if not self._users.may_enter(identity.user_id, entry):
             return False
         held = self._identities.setdefault((identity.issuer, identity.subject), identity)
         return held.user_id == identity.user_id
+
+    async def unlink(self, identity: LinkedIdentity, now: float, *, but: str = "") -> LoggedOut | None:
+        """See the port."""
+        theirs, account = await self.identities(identity.user_id), self._accounts.get(identity.user_id)
+        if identity not in theirs:
+            return None
+        if len(theirs) == 1 and not (account and account.password):
+            raise last_way_in()
+        del self._identities[identity.issuer, identity.subject]
+        return await self._users.log_out(identity.user_id, now, but)
+
+    async def identities(self, user_id: str) -> list[LinkedIdentity]:
+        """See the port."""
+        theirs = (one for one in self._identities.values() if one.user_id == user_id)
+        return sorted(theirs, key=lambda one: (one.linked_at, one.issuer, one.subject))[:MOST_IDENTITIES]
 
     async def identified(self, issuer: str, subject: str) -> User | None:
         """See the port."""

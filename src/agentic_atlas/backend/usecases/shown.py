@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Raw
 
-from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation, WaysIn
+from agentic_atlas.backend.domain.people import Account, BrowserSession, Invitation, LinkedIdentity, WaysIn
 from agentic_atlas.backend.domain.questions import TaskQuestion
 from agentic_atlas.backend.domain.records import (
     AccessLevel,
@@ -27,7 +27,7 @@ from agentic_atlas.backend.domain.renewal import standing
 from agentic_atlas.backend.engine.logins import Login
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary
 from agentic_atlas.backend.rights import AgentToken
-from agentic_atlas.protocol.caller.accounts import AccountInfo, InvitationInfo
+from agentic_atlas.protocol.caller.accounts import AccountInfo, IdentityInfo, InvitationInfo
 from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentInstance,
@@ -179,6 +179,17 @@ def invitation_info(invitation: Invitation, user: User) -> InvitationInfo:
         role=user.role,
         created_at=moment(invitation.created_at),
         expires_at=moment(invitation.expires_at),
+    )
+
+
+def identity_info(identity: LinkedIdentity, user: str) -> IdentityInfo:
+    """Show what the user of this name is known by."""
+    return IdentityInfo(
+        id=identity.id,
+        user=user,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        linked_at=moment(identity.linked_at),
     )
 
 

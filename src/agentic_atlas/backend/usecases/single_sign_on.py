@@ -11,7 +11,14 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import SignOn, Vouched
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.people import Entered, LinkedIdentity, Visitor, login_failed
+from agentic_atlas.backend.domain.people import (
+    Account,
+    Entered,
+    LinkedIdentity,
+    Visitor,
+    login_failed,
+    with_password_of,
+)
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.signing_on import Linker
@@ -77,6 +84,11 @@ async def finish(
     if user.disabled_at is not None:
         raise login_failed()
     entered = await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy)
+    now = await engine.store.accounts.identified(issuer, vouched.subject)
+    if now is None or now.id != user.id:
+        # It was removed meanwhile, and maybe before this session was there to be ended with it.
+        await engine.people.end(user_id=user.id, id=entered.id)
+        raise login_failed()
     return replace(entered, identity=identity.id, linked=linker is not None)
 
 
@@ -104,7 +116,8 @@ async def _linked(engine: Engine, identity: LinkedIdentity, linker: Linker) -> U
         who = await engine.people.behind(linker.credential)
     except Unauthenticated:
         raise _begun_by_nobody() from None
-    if await accounts.link(identity, linker.password_at):
+    entry = with_password_of(Account(linker.user_id, password_at=linker.password_at))
+    if await accounts.link(identity, entry):
         return who.user
     held_by = await accounts.identified(identity.issuer, identity.subject)
     if held_by is None or held_by.id == linker.user_id:
@@ -128,7 +141,7 @@ async def _user(engine: Engine, sign_on: SignOn, identity: LinkedIdentity, vouch
             code="not_invited",
         )
     made = await _made(engine, sign_on, vouched)
-    if not await accounts.link(replace(identity, user_id=made.id), None):
+    if not await accounts.link(replace(identity, user_id=made.id)):
         raise Unauthenticated("this log-in has just been used elsewhere: try again", code="login_failed")
     return made
 

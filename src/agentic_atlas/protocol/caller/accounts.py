@@ -117,6 +117,22 @@ class IdentityChange(_Quiet, frozen=True, kw_only=True):
     """One's own; who has none has to have logged in within the last ten minutes."""
 
 
+class IdentityInfo(Shown, frozen=True, kw_only=True):
+    """What an identity provider knows a user as, so that they log in with it."""
+
+    id: str
+    user: str
+    issuer: str
+    """The provider's address."""
+    subject: str
+    """Whom it knows them as, for ever."""
+    linked_at: datetime
+
+
+IdentityList: TypeAlias = Listing[IdentityInfo]
+"""What a user is known by, in the order in which it was linked."""
+
+
 class SignOnAddress(Shown, frozen=True, kw_only=True):
     """Where a browser goes next, to log in at the identity provider."""
 

@@ -8,6 +8,9 @@ from types import NoneType
 from agentic_atlas.protocol.caller.accounts import (
     AccountInfo,
     Confirmation,
+    IdentityChange,
+    IdentityInfo,
+    IdentityList,
     LoggedOut,
     PasswordChange,
     RecoveryCodes,
@@ -20,7 +23,7 @@ from agentic_atlas.sdk.client.http import Api, checked, segment
 
 
 class AsyncAccount:
-    """One's own password, one-time passwords and sessions, as `AsyncClient.account`."""
+    """One's own password, one-time passwords, identities and sessions, as `AsyncClient.account`."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -59,6 +62,22 @@ class AsyncAccount:
         """Let log-ins need no one-time passwords any more; raises Unauthenticated when the password is wrong."""
         body = checked(Confirmation(password=password))
         await self._api.send("DELETE", "/users/me/totp", NoneType, body=body, repeatable=False)
+
+    async def identities(self) -> Sequence[IdentityInfo]:
+        """Return what identity providers know one as, in the order in which it was linked."""
+        return (await self._api.send("GET", "/users/me/identities", IdentityList)).items
+
+    async def remove_identity(self, id: str, password: str = "") -> LoggedOut:
+        """Log in no more with what a provider knows one as; return what ended with it.
+
+        Raises:
+            NotFound: it is none of one's own. Unauthenticated: the password is wrong.
+            Conflict: one has no password, and nothing else to log in with (`last_way_in`).
+            Forbidden: one has no password: administrators do it, or oneself in a browser (`log_in_again`).
+        """
+        body = checked(IdentityChange(password=password))
+        path = f"/users/me/identities/{segment(id)}"
+        return await self._api.send("DELETE", path, LoggedOut, body=body, repeatable=False)
 
     async def sessions(self) -> Sequence[SessionInfo]:
         """Return one's sessions that are not over, those that were used last first."""

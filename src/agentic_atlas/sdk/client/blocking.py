@@ -259,6 +259,8 @@ class BlockingPeople(Blocking[AsyncPeople]):
     revoke_invitation = blocking(AsyncPeople.revoke_invitation)
     sessions = blocking(AsyncPeople.sessions)
     end_sessions = blocking(AsyncPeople.end_sessions)
+    identities = blocking(AsyncPeople.identities)
+    remove_identity = blocking(AsyncPeople.remove_identity)
     end_totp = blocking(AsyncPeople.end_totp)
 
 
@@ -270,6 +272,8 @@ class BlockingAccount(Blocking[AsyncAccount]):
     begin_totp = blocking(AsyncAccount.begin_totp)
     confirm_totp = blocking(AsyncAccount.confirm_totp)
     end_totp = blocking(AsyncAccount.end_totp)
+    identities = blocking(AsyncAccount.identities)
+    remove_identity = blocking(AsyncAccount.remove_identity)
     sessions = blocking(AsyncAccount.sessions)
     end_session = blocking(AsyncAccount.end_session)
     end_sessions = blocking(AsyncAccount.end_sessions)

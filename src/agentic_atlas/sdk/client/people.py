@@ -7,6 +7,8 @@ from types import NoneType
 from typing import Literal
 
 from agentic_atlas.protocol.caller.accounts import (
+    IdentityInfo,
+    IdentityList,
     InvitationInfo,
     InvitationList,
     InvitationRequest,
@@ -99,6 +101,19 @@ class AsyncPeople:
     async def end_sessions(self, name: str) -> int:
         """Log a user out everywhere; return how many sessions ended."""
         return (await self._api.send("DELETE", f"/users/{segment(name)}/sessions", LoggedOut)).sessions
+
+    async def identities(self, name: str) -> Sequence[IdentityInfo]:
+        """Return what identity providers know a user as, in the order in which it was linked."""
+        return (await self._api.send("GET", f"/users/{segment(name)}/identities", IdentityList)).items
+
+    async def remove_identity(self, name: str, id: str) -> LoggedOut:
+        """Let a user log in no more with what a provider knows them as; return what ended with it.
+
+        Raises:
+            NotFound: it is none of theirs. Conflict: they have no password, and no other one (`last_way_in`).
+        """
+        path = f"/users/{segment(name)}/identities/{segment(id)}"
+        return await self._api.send("DELETE", path, LoggedOut, repeatable=False)
 
     async def end_totp(self, name: str) -> UserInfo:
         """Let the log-ins of a user need no one-time passwords any more, who has lost their authenticator."""

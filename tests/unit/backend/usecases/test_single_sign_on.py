@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import SignOn, Vouched
-from agentic_atlas.backend.domain.people import Entered, Visitor, set_password
+from agentic_atlas.backend.domain.people import BrowserSession, Entered, Visitor, set_password
 from agentic_atlas.backend.domain.records import ApiKey, Role
 from agentic_atlas.backend.engine.people import RECENT_LOGIN
 from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import keys, sessions, single_sign_on, users
+from agentic_atlas.backend.usecases import identities, keys, sessions, single_sign_on, users
 from agentic_atlas.errors import AtlasError, Conflict, Forbidden, NotFound, Unauthenticated
 from tests.unit.backend.network import Network
 
@@ -173,6 +174,24 @@ async def test_nothing_is_linked_for_whom_the_credential_or_the_password_was_tak
     left = await away(network, ada)
     await keys.revoke(ada, network.application, ada.credential.id)
     assert await refused_back(network, *left) == "login_failed"
+
+
+async def test_nobody_stays_logged_in_by_what_was_removed_while_they_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = prepared()
+    ada = await with_password(network)
+    linked = await back(network, "ada", ada)
+    add = network.store.sessions.add
+
+    async def removed_before(session: BrowserSession, *more: Any) -> Any:
+        monkeypatch.undo()
+        assert await identities.remove(ada, network.application, linked.identity, PASSWORD, HERE) == (1, 0)
+        return await add(session, *more)
+
+    monkeypatch.setattr(network.store.sessions, "add", removed_before)
+    with pytest.raises(Unauthenticated) as refused:
+        await back(network, "ada")
+    assert refused.value.code == "login_failed"
+    assert await network.engine.people.logged_in.live(ada.user.id) == []
 
 
 async def test_the_log_tells_whether_an_identity_was_linked_and_which() -> None:

@@ -66,4 +66,6 @@ async function begin() {
   }
 }
 
+// A link that is opened where this page is already only changes what stands behind `#`.
+addEventListener("hashchange", () => location.reload());
 begin();
