@@ -66,6 +66,14 @@ if TYPE_CHECKING:
         UserInfo,
         WhoAmI,
     )
+    from agentic_atlas.protocol.caller.statistics import (
+        CallCount,
+        FailureCount,
+        SkillCounts,
+        StatisticsInfo,
+        TaskCounts,
+        TimedCounts,
+    )
     from agentic_atlas.protocol.caller.tasks import (
         CallerInfo,
         CallEvent,
@@ -125,6 +133,9 @@ _HOME: Final = {
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
     "agentic_atlas.protocol.caller.people": (
         "ApiKeyInfo GroupInfo ListedUser LoginInfo NewApiKey SessionInfo SigningKeyInfo UserInfo WhoAmI"
+    ),
+    "agentic_atlas.protocol.caller.statistics": (
+        "CallCount FailureCount SkillCounts StatisticsInfo TaskCounts TimedCounts"
     ),
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
@@ -195,6 +206,7 @@ __all__ = [
     "BlockingTasks",
     "BlockingTokens",
     "Busy",
+    "CallCount",
     "CallEvent",
     "CallerInfo",
     "Client",
@@ -207,6 +219,7 @@ __all__ = [
     "EndedToken",
     "ErrorInfo",
     "EventInfo",
+    "FailureCount",
     "FilePart",
     "Forbidden",
     "GroupInfo",
@@ -234,11 +247,14 @@ __all__ = [
     "SessionInfo",
     "ShareInfo",
     "SigningKeyInfo",
+    "SkillCounts",
     "SkillInfo",
     "SkillOptions",
     "SkillSpec",
     "Sources",
+    "StatisticsInfo",
     "SyncContext",
+    "TaskCounts",
     "TaskError",
     "TaskHandle",
     "TaskInfo",
@@ -248,6 +264,7 @@ __all__ = [
     "TaskRequest",
     "TaskSummary",
     "TextPart",
+    "TimedCounts",
     "TokenInfo",
     "TotpEnrolment",
     "Unauthenticated",

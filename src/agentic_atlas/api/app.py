@@ -16,6 +16,7 @@ from agentic_atlas.api import (
     sessions,
     signing,
     single_sign_on,
+    statistics,
     system,
     tasks,
     users,
@@ -30,7 +31,7 @@ from agentic_atlas.http.whereabouts import Whereabouts
 
 _GROUPS: Final = (
     tasks, agents, users, groups, accounts, sessions, single_sign_on, invitations, logins, system, backups, audit,
-    signing, page,
+    signing, statistics, page,
 )  # fmt: skip
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""

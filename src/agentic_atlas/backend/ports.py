@@ -31,6 +31,7 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
+from agentic_atlas.backend.domain.statistics import Tallies
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, AuditEntry, AuditHead
 from agentic_atlas.protocol.caller.backups import BackupInfo
@@ -603,6 +604,21 @@ class AuditHeads(Protocol):
         """
 
 
+class Statistics(Protocol):
+    """Counts of tasks that have ended, kept for 30 days; of each minute for some hours, then of each hour."""
+
+    async def roll(self, now: float) -> None:
+        """Count what ended before the minute of `now` and is not counted yet; at any time, any number of times."""
+
+    async def read(
+        self, visible: Visible, since: float, until: float, *, step: int, agent_id: str | None = None
+    ) -> Tallies:
+        """Return what ended in this time of what is seen, up to now, by spans of `step` seconds.
+
+        What `visible` says of credentials is not known here. Minutes and hours count where they begin.
+        """
+
+
 class Store(Protocol):
     """Everything that is kept. One process owns it."""
 
@@ -633,6 +649,10 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditLog:
         """The audit log."""
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counts of what has ended."""
 
     @property
     def accounts(self) -> Accounts:

@@ -249,6 +249,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "tasks.follow": Right.READ_TASKS,
     "tasks.cancel": Right.WRITE_TASKS,
     "tasks.answer": Right.WRITE_TASKS,
+    "statistics.read": Right.READ_TASKS,
     "calls.call": Right.CALL,
     "instances.admit": Right.CONNECT,
     "tokens.issue": Right.WRITE_TOKENS,

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, RevokedToken, TokenInfo
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, SigningKeyInfo, WhoAmI
+from agentic_atlas.protocol.caller.statistics import StatisticsInfo
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
 from tests.integration.client.client_server import Answer, Asked, Server, error, events
 from tests.shown import answer
@@ -57,6 +58,7 @@ class Platform:
     ended: list[dict[str, Any]] = field(default_factory=list)
     """The tokens that end with what is shared."""
     groups: dict[str, list[str]] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=lambda: {"router_url": "ws://127.0.0.1:8080/ws"})
     """Where it says that it is."""
     answers: Answer | None = None
@@ -75,6 +77,7 @@ class Platform:
             "signing-keys": self._signing,
             "whoami": self._whoami,
             "backups": self._backups,
+            "statistics": lambda *_: Answer(answer(StatisticsInfo, **self.statistics)),
         }
         return routes[first](asked, rest)
 

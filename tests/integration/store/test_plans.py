@@ -53,6 +53,10 @@ HOT: dict[str, tuple[Callable[[Store], Awaitable[object]], set[str]]] = {
         lambda store: store.tasks.events("task_1", after=5),
         {"SEARCH events USING PRIMARY KEY (task_id=? AND seq>?)"},
     ),
+    "what is counted of what ended": (
+        lambda store: store.statistics.roll(NOW),
+        {"SEARCH tasks USING COVERING INDEX tasks_by_end (ended_at>? AND ended_at<?)"},
+    ),
     "a change": (
         lambda store: store.tasks.change("task_00000001", lambda task: None),
         {"SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)"},
@@ -279,6 +283,18 @@ async def test_a_hot_query_uses_its_index(query: str) -> None:
     }
     assert touching <= expected, steps
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
+
+
+@pytest.mark.parametrize("visible", [Visible(None), Visible(BOB.id)])
+async def test_statistics_look_at_their_time_alone(visible: Visible) -> None:
+    steps = await plans_of(lambda store: store.statistics.read(visible, NOW - 60, NOW, step=60))
+    assert {step for step in steps if "tasks" in step} == {
+        "SEARCH tasks USING INDEX tasks_by_end (ended_at>? AND ended_at<?)"
+    }, steps
+    assert {step for step in steps if "statistics" in step} == {
+        "SEARCH statistics USING PRIMARY KEY (span=?)",
+        "SEARCH statistics USING PRIMARY KEY (span=? AND start>? AND start<?)",
+    }, steps
 
 
 @pytest.mark.parametrize("narrowed", LISTS)

@@ -23,6 +23,7 @@ from agentic_atlas.backend.engine.logged_in import SessionTimes
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
 from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.people import People
+from agentic_atlas.backend.engine.rollups import RollUps
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.signing import Signing
 from agentic_atlas.backend.engine.watchers import Watchers
@@ -121,6 +122,7 @@ class Engine:
     tokens: TokenTerms
     trail: AuditTrail
     contention: Contention
+    rollups: RollUps
     people: People
     pace: Pace | None
     """None: everybody asks as often as they like."""
@@ -159,6 +161,7 @@ class Engine:
             watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
             absence=Absence(dispatcher, credit, clock),
             contention=Contention(clock),
+            rollups=RollUps(store.statistics, clock),
             tokens=settings.tokens,
             trail=AuditTrail(network, store.audit, world.heads, clock, log),
             people=people,
@@ -186,7 +189,7 @@ class Engine:
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
         async with asyncio.TaskGroup() as group:
-            own = (self.monitor, self.circles, self.sightings, self.trail)
+            own = (self.monitor, self.circles, self.sightings, self.trail, self.rollups)
             for life in (self.dispatcher.deadlines, *own):
                 group.create_task(life.run())
             await asyncio.sleep(grace)

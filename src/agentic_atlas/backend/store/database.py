@@ -22,6 +22,7 @@ from agentic_atlas.backend.store.migrations import migrate
 from agentic_atlas.backend.store.readers import FOLLOWING, THREADS, PooledReaders, Readers, WriterReaders
 from agentic_atlas.backend.store.sessions import SqlSessions
 from agentic_atlas.backend.store.sharing import SqlGroups, SqlShares
+from agentic_atlas.backend.store.statistics import SqlStatistics
 from agentic_atlas.backend.store.tables import network
 from agentic_atlas.backend.store.tasks import SqlTasks
 from agentic_atlas.backend.store.tokens import SqlTokens
@@ -51,6 +52,7 @@ class SqlStore:
         self.tokens = SqlTokens(writer, readers)
         self.users = SqlUsers(writer, readers)
         self.audit = SqlAudit(writer, readers, network_id)
+        self.statistics = SqlStatistics(writer, readers)
         self.accounts = SqlAccounts(writer, readers, seal)
         self.sessions = SqlSessions(writer, readers)
         self.shares = SqlShares(writer, readers)

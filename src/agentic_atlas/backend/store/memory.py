@@ -51,6 +51,7 @@ from agentic_atlas.backend.rights import Visible, manages, share_ended
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
 from agentic_atlas.backend.store.memory_sharing import MemoryGroups, MemoryShares
+from agentic_atlas.backend.store.memory_statistics import MemoryStatistics
 from agentic_atlas.errors import Conflict, NotFound
 from agentic_atlas.protocol.caller.audit import AuditEntry
 from agentic_atlas.protocol.inside.messages import InstanceRef
@@ -79,6 +80,7 @@ class MemoryStore:
         self.groups = MemoryGroups(people, agents, self.shares)
         self.tokens = self.agents.tokens
         self.tasks = MemoryTasks(self.agents)
+        self.statistics = MemoryStatistics(lambda: self.tasks, agents, people)
         self.audit = MemoryAudit(self._network_id)
 
     async def network_id(self) -> str:

@@ -322,6 +322,7 @@ _partial("tasks_of_agent_with_error", _c.agent_id, _c.error_code, _c.id, where=_
 # Said as what they are not, for a list of words would be made into a table each time.
 UNHELD = tuple(_c.state != state for state in HELD)
 _resting = and_(*UNHELD)
+_partial("tasks_by_end", _c.ended_at, where=_c.ended_at.is_not(None))
 _partial("tasks_in_state", _c.state, _c.id, where=_resting)
 _partial("tasks_of_owner_in_state", _c.owner_id, _c.state, _c.id, where=_resting)
 _partial("tasks_of_agent_in_state", _c.agent_id, _c.state, _c.id, where=_resting)
@@ -336,6 +337,21 @@ events = Table(
     Column("attempt", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
     # one tree instead of a table and its index: a task's events lie together
+    sqlite_with_rowid=False,
+)
+
+# Tasks that ended in a minute or an hour, by all that they are counted by; see `domain.statistics`.
+statistics = Table(
+    "statistics",
+    metadata,
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    *(
+        Column(name, Text, primary_key=True)
+        for name in ("agent_id", "owner_id", "skill", "caller_kind", "caller_id", "state", "code")
+    ),
+    Column("took", Integer, primary_key=True, autoincrement=False),
+    Column("tasks", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

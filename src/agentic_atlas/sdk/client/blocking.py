@@ -23,6 +23,7 @@ from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
 from agentic_atlas.sdk.client.audit import AsyncAudit
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
+from agentic_atlas.sdk.client.statistics import AsyncStatistics
 from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
 
 A = TypeVar("A")
@@ -324,6 +325,12 @@ class BlockingAudit(Blocking[AsyncAudit]):
     archive = blocking(AsyncAudit.archive)
 
 
+class BlockingStatistics(Blocking[AsyncStatistics]):
+    """`AsyncStatistics`, each method blocking."""
+
+    read = blocking(AsyncStatistics.read)
+
+
 class Client(Blocking[AsyncClient]):
     """`AsyncClient`, each method blocking; the same groups, arguments, answers and errors. Use it in `with`, or close
     it.
@@ -339,6 +346,7 @@ class Client(Blocking[AsyncClient]):
     logins: BlockingLogins
     backups: BlockingBackups
     audit: BlockingAudit
+    statistics: BlockingStatistics
 
     def __init__(
         self,
@@ -357,6 +365,7 @@ class Client(Blocking[AsyncClient]):
         self.backups, self.account = BlockingBackups(loop, client.backups), BlockingAccount(loop, client.account)
         self.groups = BlockingGroups(loop, client.groups)
         self.audit = BlockingAudit(loop, client.audit)
+        self.statistics = BlockingStatistics(loop, client.statistics)
 
     def __repr__(self) -> str:
         return f"<Client {self._asynchronous.base_url}>"

@@ -1,0 +1,33 @@
+"""`client.statistics`: what became of tasks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.caller.statistics import StatisticsInfo
+from agentic_atlas.sdk.client.http import Api
+
+
+class AsyncStatistics:
+    """What became of tasks, as `AsyncClient.statistics`."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def read(
+        self, *, agent: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> StatisticsInfo:
+        """Return how many tasks ended how, how long they took, why they failed, and who asked whom.
+
+        Args:
+            agent: `name`, or `owner/name`; only its tasks.
+            since: an aware time, at most 31 days before `until`; else an hour before it.
+            until: an aware time; else now.
+        """
+        query: dict[str, str | None] = {"agent": agent}
+        for name, at in (("since", since), ("until", until)):
+            if at is not None and at.tzinfo is None:
+                raise InvalidInput(f"`{name}` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
+            query[name] = None if at is None else at.astimezone(UTC).isoformat()
+        return await self._api.send("GET", "/statistics", StatisticsInfo, query=query)
