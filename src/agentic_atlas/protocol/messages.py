@@ -53,6 +53,8 @@ LONGEST_TOKEN = 4096
 
 HELLO_BYTES = 1024 * 1024
 """Longest `hello`: nothing longer is read before one was taken."""
+BEAT_BYTES = 1280 * 1024
+"""Longest `beat`: one that names as many attempts as it may is shorter."""
 
 
 class Side(StrEnum):

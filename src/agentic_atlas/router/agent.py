@@ -21,6 +21,7 @@ from agentic_atlas.protocol.inside.messages import (
     Reported,
 )
 from agentic_atlas.protocol.messages import (
+    BEAT_BYTES,
     NULL,
     Accept,
     Beat,
@@ -139,7 +140,7 @@ class RegisteredAgent:
         """
         match message:
             case Beat():
-                self._beat(message, now)
+                self._beat(message, len(data), now)
             case Event():
                 self._event(message, data, now)
             case Result():
@@ -256,8 +257,10 @@ class RegisteredAgent:
         self.changed = True
         self.deliveries.end(RunningAttempt(report.task, report.attempt))
 
-    def _beat(self, beat: Beat, now: float) -> None:
+    def _beat(self, beat: Beat, size: int, now: float) -> None:
         self._beats.count(now)
+        if size > BEAT_BYTES:
+            raise ProtocolError(f"a beat is over the limit of {BEAT_BYTES} bytes", code="beat_too_big")
         if self.readiness.lag != beat.lag:
             self.readiness.lag, self.changed = beat.lag, True
         if beat.attempts is not None:

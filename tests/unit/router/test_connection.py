@@ -7,6 +7,7 @@ import pytest
 
 from agentic_atlas.protocol.inside.messages import Deliver, Replied
 from agentic_atlas.protocol.messages import (
+    BEAT_BYTES,
     Answer,
     Beat,
     Call,
@@ -20,8 +21,10 @@ from agentic_atlas.protocol.messages import (
     ReplyKind,
     Result,
     ResultAck,
+    RunningAttempt,
     Task,
 )
+from agentic_atlas.router.flow import Pause
 from agentic_atlas.router.settings import RouterSettings
 from tests.unit.router.network import Agent, network, settle, until
 
@@ -71,6 +74,18 @@ async def test_a_flood_of_beats_is_a_violation() -> None:
         assert agent.closed is None
         agent.beat()
         assert agent.code == 4107
+
+
+async def test_a_beat_may_be_as_long_as_one_that_names_all_the_attempts_it_may_and_no_longer() -> None:
+    longest = Beat(1, attempts=[RunningAttempt(f"{n:064}", 2**53) for n in range(10_000)])
+    async with network() as net:
+        agent = await net.agent()
+        agent.say(longest)
+        await until(lambda: agent.all(Beat))
+        agent.connection.resume(Pause.RESTING)
+        agent.connection.received(b'{"type":"beat","n":2,"z":"%s"}' % (b"x" * BEAT_BYTES))
+        assert agent.closed is not None
+        assert (agent.code, agent.closed[1].code) == (4107, "beat_too_big")
 
 
 async def test_an_agent_that_does_not_read_is_told_and_cut_when_its_buffer_is_full() -> None:
