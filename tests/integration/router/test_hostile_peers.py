@@ -233,7 +233,7 @@ async def test_frames_that_came_together_with_a_violation_are_passed_over_in_lit
         await peer.frame(TEXT, HELLO)
         await until(lambda: at.backend.credit.online("agt"))
         (socket,) = [one for one in at.listener.connections if one.websocket.receiver.identity.agent_id == "agt"]
-        await peer.frame(TEXT, b'{"type":"beat","n":1,"z":"%s"}' % (b"x" * 3 * MEGABYTE))
+        await peer.frame(TEXT, b'{"type":"beat","n":1,"z":"%s"}' % (b"x" * MEGABYTE))
         assert (await peer.read())[0] == TEXT
         assert (await peer.read())[0] == TEXT
         assert len(socket.get_buffer(-1)) <= 64 * 1024
