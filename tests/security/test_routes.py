@@ -202,6 +202,7 @@ TABLE: dict[str, Row] = {
     "GET /overview": page_of("agents.find"),
     "GET /agents": page_of("agents.find"),
     "GET /tasks": page_of("tasks.find"),
+    "GET /events": Row("changes.missed", empty),
     "GET /settings": page_of("accounts.show"),
 }
 

@@ -19,6 +19,7 @@ from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.errors import error_info
 from agentic_atlas.http.messages import Answered, Request, Response, StreamingResponse, json, read
 from agentic_atlas.http.routes import HEADER, WHOLE, After, Limit, RouteGroup, Wait
+from agentic_atlas.http.streams import KEEP_ALIVE, OF_STREAM, SILENCE, refused
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.protocol.caller.tasks import (
     AnswerRequest,
@@ -31,19 +32,10 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskInfo,
     TaskPage,
 )
-from agentic_atlas.protocol.caller.values import ErrorAnswer, Page
+from agentic_atlas.protocol.caller.values import Page
 from agentic_atlas.protocol.tasks import TaskState
 
-KEEP_ALIVE = 15.0
-"""Seconds of silence after which a stream of events sends a comment, for idle timers in between."""
-
 _MOST_DIGITS = 15
-_OF_STREAM = (
-    ("content-type", "text/event-stream; charset=utf-8"),
-    ("cache-control", "no-store"),
-    ("x-accel-buffering", "no"),
-    ("x-content-type-options", "nosniff"),
-)
 
 routes = RouteGroup("tasks", "/api/v1/tasks")
 
@@ -152,7 +144,7 @@ async def events(
     if following is None:
         return Response(HTTPStatus.NO_CONTENT, [("cache-control", "no-store")])
     place, pages = following
-    return StreamingResponse(_OF_STREAM, _stream(pages), place)
+    return StreamingResponse(OF_STREAM, _stream(pages), place)
 
 
 @routes.at("POST", "/{task_id}/cancel", answers=TaskInfo)
@@ -192,10 +184,10 @@ def _item(outcome: Submitted | AtlasError) -> BatchItem:
 async def _stream(pages: AsyncGenerator[list[TaskEvent], None]) -> AsyncGenerator[bytes, None]:
     try:
         async for page in pages:
-            yield b"".join(map(_frame, page)) or b": keep-alive\n\n"
+            yield b"".join(map(_frame, page)) or SILENCE
     except AtlasError as error:
         # The head of the answer is sent long ago, so that an event has to say why no other follows.
-        yield b"event: refused\ndata: %b\n\n" % msgspec.json.encode(ErrorAnswer(error=error_info(error)))
+        yield refused(error)
 
 
 @lru_cache(maxsize=32)

@@ -279,6 +279,7 @@ async def _depart(engine: Engine, said: Departed) -> None:
         engine.registry.declares(agent_id)
         await engine.store.agents.declare(agent_id, offered)
         engine.registry.offers(agent_id, offered)
+    engine.changes.agent(agent_id)
 
 
 def _receipt(said: Reported, report: Report, latest: int, changed: Changed) -> Receipt:

@@ -250,6 +250,8 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "tasks.cancel": Right.WRITE_TASKS,
     "tasks.answer": Right.WRITE_TASKS,
     "statistics.read": Right.READ_TASKS,
+    "changes.missed": Right.READ_TASKS,
+    "changes.watch": Right.READ_TASKS,
     "calls.call": Right.CALL,
     "instances.admit": Right.CONNECT,
     "tokens.issue": Right.WRITE_TOKENS,
@@ -343,6 +345,15 @@ def require(who: Principal | None, right: Right) -> None:
         raise Forbidden(
             "only an administrator may do this" if only else "a viewer changes nothing: an administrator gives roles"
         )
+
+
+def has(who: Principal, right: Right) -> bool:
+    """Tell whether somebody has this right."""
+    try:
+        require(who, right)
+    except Forbidden:
+        return False
+    return True
 
 
 def role_allows(role: Role, right: Right) -> bool:

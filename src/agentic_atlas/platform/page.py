@@ -13,6 +13,7 @@ import msgspec
 
 from agentic_atlas._version import __version__
 from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response
 from agentic_atlas.http.routes import RouteGroup, Said
 from agentic_atlas.platform.templating import render
@@ -49,12 +50,14 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         role: theirs.
         section: of the navigation.
         version: of the server.
+        seq: number of the last change when it was begun to look what there is to be seen; see `Application.seq`.
     """
 
     user: str = ""
     role: str = ""
     section: str = ""
     version: str = __version__
+    seq: int = 0
 
 
 class WebPage(NamedTuple):
@@ -92,23 +95,29 @@ class PageGroup(RouteGroup):
 
     def _shown(self, view_of: Viewed, template: str) -> Callable[..., Awaitable[Response]]:
         signature = inspect.signature(view_of, eval_str=True)
-        who = next((name for name, one in signature.parameters.items() if one.annotation is Principal), None)
+        who, asked = (
+            next((name for name, one in signature.parameters.items() if one.annotation is kind), "")
+            for kind in (Principal, Application)
+        )
 
         async def shown(**given: Any) -> Response:
+            seq = given[asked].seq() if asked else 0
             made = await view_of(**given)
             if not isinstance(made, View):
                 assert isinstance(made, Response)
                 return made
-            return html(template, made, frame_of(given[who] if who else None, self._section))
+            return html(template, made, frame_of(given.get(who), self._section, seq))
 
         shown.__name__, shown.__doc__ = view_of.__name__, view_of.__doc__
         shown.__signature__ = signature  # type: ignore[attr-defined]  # what `inspect` looks for
         return shown
 
 
-def frame_of(who: Principal | None, section: str = "") -> Frame:
-    """Return what is around a page of this section that somebody sees."""
-    return Frame(section=section) if who is None else Frame(user=who.user.name, role=who.user.role, section=section)
+def frame_of(who: Principal | None, section: str = "", seq: int = 0) -> Frame:
+    """Return what is around a page of this section that somebody sees, and which shows changes up to this number."""
+    if who is None:
+        return Frame(section=section, seq=seq)
+    return Frame(user=who.user.name, role=who.user.role, section=section, seq=seq)
 
 
 def html(template: str, view: View, frame: Frame, *more: tuple[str, str], status: int = HTTPStatus.OK) -> Response:

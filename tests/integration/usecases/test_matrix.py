@@ -166,6 +166,14 @@ async def nothing(_: World) -> dict[str, Any]:
     return {}
 
 
+async def from_now_on(_: World) -> dict[str, Any]:
+    return {"after": None}
+
+
+async def watched(_: World) -> dict[str, Any]:
+    return {"after": None, "keep_alive": 60.0}
+
+
 async def new_name(world: World) -> dict[str, Any]:
     return {"name": world.name()}
 
@@ -579,6 +587,8 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     # There is no question: whoever may answer is told so.
     "tasks.answer": (an_answer, managed("task_not_found", "no_open_question")),
     "statistics.read": (counts_of_agent, seen("agent_not_found", caller="ok")),
+    "changes.missed": (from_now_on, ANYBODYS),
+    "changes.watch": (watched, ANYBODYS),
     "calls.call": (a_call, AGENTS),
     "instances.admit": (an_arrival, AGENTS._replace(token="token_unknown")),
     "audit.find": (of_the_log, ADMINISTRATORS),
@@ -598,7 +608,16 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
 }
 
 READS = {
-    Scope.TASKS_READ: {"tasks.show", "tasks.standing", "tasks.find", "tasks.page", "tasks.follow", "statistics.read"},
+    Scope.TASKS_READ: {
+        "tasks.show",
+        "tasks.standing",
+        "tasks.find",
+        "tasks.page",
+        "tasks.follow",
+        "changes.missed",
+        "changes.watch",
+        "statistics.read",
+    },
     Scope.AGENTS_READ: {"agents.find", "agents.show", "groups.find"},
     Scope.TOKENS_READ: {"tokens.of_agent", "system.token_ends"},
 }

@@ -298,6 +298,7 @@ class Credits:
     Attributes:
         instances: their connections.
         beats: what they say of themselves.
+        noticed: is told of each agent of which an instance is there now, or is not any more.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -306,6 +307,7 @@ class Credits:
         self._clock = clock
         self._agents: dict[str, dict[str, _Account]] = {}
         self.beats = Heartbeats(self._agents, clock)
+        self.noticed: Callable[[str], None] = lambda _: None
         self._turns = 0
         self._reserved = 0
         self._closed = False
@@ -339,6 +341,7 @@ class Credits:
             known.drained, known.reserved = account.holdup is Holdup.DRAINING, account.reserved
             if not self._agents[instance.agent_id]:
                 del self._agents[instance.agent_id]
+            self.noticed(instance.agent_id)
 
     def close(self) -> None:
         """Nothing more is given out."""
@@ -442,6 +445,7 @@ class Credits:
         if said.holdup is not Holdup.DRAINING:
             # Not when it is admitted: until its first credit is here it is neither expected nor there.
             self.instances.expected.discard(instance.agent_id)
+        self.noticed(instance.agent_id)
         return account
 
 

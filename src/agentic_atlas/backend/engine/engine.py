@@ -13,6 +13,7 @@ from agentic_atlas.backend.engine.access import Access, Registry
 from agentic_atlas.backend.engine.allowance import Pace
 from agentic_atlas.backend.engine.audit import AuditTrail
 from agentic_atlas.backend.engine.census import Census, OpenLimits
+from agentic_atlas.backend.engine.changes import Changes
 from agentic_atlas.backend.engine.circles import Circles
 from agentic_atlas.backend.engine.contention import Contention
 from agentic_atlas.backend.engine.credit import Credits
@@ -118,6 +119,7 @@ class Engine:
     sightings: Sightings
     backups: Backups
     watchers: Watchers
+    changes: Changes
     absence: Absence
     tokens: TokenTerms
     trail: AuditTrail
@@ -137,6 +139,8 @@ class Engine:
         feed, registry = Feed(world.bus, store.tasks, world.clock), Registry(store.agents)
         credit, uses = Credits(world.monotonic), KeyUses(store.users, clock)
         people = People(store, world.passwords, clock, settings.sessions, feed, world.sign_on)
+        changes = Changes(feed, store.agents)
+        credit.noticed = changes.agent
         dispatcher = Dispatcher(store.tasks, credit, router, feed, clock, log, Census(settings.open))
         return Engine(
             store=store,
@@ -159,6 +163,7 @@ class Engine:
             sightings=Sightings(store.agents, credit, uses, clock),
             backups=world.backups,
             watchers=Watchers(settings.watchers_per_task, settings.watchers_per_key),
+            changes=changes,
             absence=Absence(dispatcher, credit, clock),
             contention=Contention(clock),
             rollups=RollUps(store.statistics, clock),

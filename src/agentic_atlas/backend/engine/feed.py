@@ -33,6 +33,9 @@ REMEMBERED_BYTES = 32 * 1024 * 1024
 _RECORD = 256
 """Bytes counted for an event besides its data."""
 
+EVERYTHING = ""
+"""Stands in place of a task's id for whoever watches all that changes; see `engine.changes`."""
+
 Read = Callable[[int], Awaitable[list[TaskEvent]]]
 """Reads the events after a number from the store: some of them at least."""
 
@@ -179,9 +182,16 @@ class Story:
 
 
 class Feed:
-    """The changes of tasks, as subjects of the bus, and the events that the store has of them."""
+    """The changes of tasks, as subjects of the bus, and the events that the store has of them.
+
+    Attributes:
+        told: grows with every change of a task, also from one process of the server to the next.
+        hear: is told of every change, while somebody wants to know of all of them.
+    """
 
     def __init__(self, bus: Bus, tasks: Tasks, clock: Clock, *, remembered_bytes: int = REMEMBERED_BYTES) -> None:
+        self.told = int(clock() * 1_000_000)  # no process tells of so many changes in a second
+        self.hear: Callable[[Task], None] | None = None
         self._bus = bus
         self._clock = clock
         self._tasks = tasks
@@ -192,6 +202,9 @@ class Feed:
 
     def tell(self, task: Task, events: Sequence[TaskEvent] = ()) -> None:
         """The task has changed, with these new events, and that is committed."""
+        self.told += 1
+        if self.hear is not None:
+            self.hear(task)
         for watch in self._watches.get(task.id, ()):
             watch.task = task
         story = self._stories.get(task.id)
@@ -237,6 +250,11 @@ class Feed:
             story.followers -= 1
             if not story.followers:
                 del self._stories[task_id]
+
+    def ring(self) -> None:
+        """There is something new for those who watch everything."""
+        for watch in self._watches.get(EVERYTHING, ()):
+            watch.ring(EVERYTHING, b"")
 
     def close(self) -> None:
         """End every watch, and each that begins from now on: watchers come back to the server's successor."""

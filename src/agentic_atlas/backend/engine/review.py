@@ -16,7 +16,10 @@ NO_MORE: Final = "who manages the agent no more"
 
 
 async def look_again(engine: Engine, user_ids: Iterable[str]) -> None:
-    """End what these users watch and do not see any more; their other watches go on."""
+    """End what these users watch and do not see any more; their other watches go on.
+
+    Who watches everything does so anew: there is no saying what they see now.
+    """
     for user_id in user_ids:
         watched = engine.feed.watched_by(user_id)
         user = await engine.store.users.get(user_id) if watched else None
@@ -45,6 +48,7 @@ async def end_connections(
     names = await maker_names(engine, ended) | {user.id: user.name for user in known}
     agents = {agent_id: await engine.store.agents.get(agent_id) for agent_id in {token.agent_id for token in ended}}
     for token in ended:
+        engine.changes.tokens(token.agent_id)
         agent, made_by = agents[token.agent_id], names[token.made_by]
         facts = {"agent": agent.full_name if agent else "", "made_by": made_by, "why": NO_MORE}
         engine.trail.note(who, "tokens.end", AuditObject(kind="token", id=token.id, name=token.name), facts)

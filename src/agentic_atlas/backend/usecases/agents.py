@@ -33,6 +33,7 @@ async def create(who: Principal, engine: Engine, name: str, description: str = "
         description=_description(description),
     )
     await engine.store.agents.add(agent)
+    engine.changes.agent(agent.id)
     return _summary(who, engine, agent)
 
 
@@ -89,6 +90,7 @@ async def update(
     )
     engine.registry.forget(agent.id)
     engine.access.forget()
+    engine.changes.agent(agent.id)
     if disabled:
         engine.router.say(ShutOut(agent.id, "agent_disabled"))
     elif disabled is not None:
@@ -142,6 +144,7 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     await engine.store.agents.delete(agent.id)
     engine.registry.forget(agent.id)
     engine.access.forget()
+    engine.changes.agent(agent.id, agent)
     engine.router.say(ShutOut(agent.id, "agent_deleted"))
     await _end_tasks(engine, agent)
 
@@ -197,6 +200,7 @@ async def _reshared(
 ) -> AgentShares:
     """Have it hold from now on, for who watches or is connected as well; return with whom the agent is shared."""
     engine.registry.forget(agent.id)
+    engine.changes.agent(agent.id, agent)
     gone = await end_connections(engine, who, ended)
     for subject in subjects:
         kind, _, id_ = subject.partition(":")

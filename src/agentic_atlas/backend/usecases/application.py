@@ -60,6 +60,10 @@ class Application:
         """Whether people can log in at an identity provider."""
         return self._engine.people.sign_on is not None
 
+    def seq(self) -> int:
+        """Return the number of the last change there was: what is looked at from now on shows it, or a later one."""
+        return self._engine.changes.seq
+
     def now(self) -> float:
         """Return the server's time, in seconds since the epoch: for what is shown."""
         return self._engine.clock()

@@ -75,6 +75,7 @@ async def admit(who: Principal, engine: Engine, said: Arrived) -> Admit:
     )
     engine.access.came(instance, who)
     try:
+        engine.changes.agent(token.agent_id)
         admission = await _settle(engine, said, instance, agent=name, owner=who.user.name)
         retires_at = None if token.retires_at == math.inf else token.retires_at
         return replace(admission, renewable=token.renewable, retires_at=retires_at)

@@ -46,6 +46,7 @@ async def withdraw(who: Principal, engine: Engine, key_id: str) -> SigningKeyInf
     used = _in_use(engine)
     key, ended = await engine.signing.withdraw(key_id)
     engine.access.forget()
+    engine.changes.everything()
     engine.router.say(Revoke(tuple(token.id for token, _ in ended), KEY_WITHDRAWN))
     return _shown(engine, key, ended, used)
 

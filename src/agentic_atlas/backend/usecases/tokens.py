@@ -64,6 +64,7 @@ async def issue(
     )
     token, secret = _signed(engine, unsigned, agent)
     await engine.store.tokens.add(token)
+    engine.changes.tokens(agent.id)
     await engine.signing.check(token)
     return new_token(token, agent, who.user.name, now, secret)
 
@@ -113,6 +114,7 @@ async def rotate(
     if retired is None:
         raise Conflict("this token was revoked: make a new one with `atlas tokens create`", code="token_revoked")
     engine.access.retired(retired)
+    engine.changes.tokens(agent.id)
     ended = tuple(one.id for one in retired)
     engine.router.say(Retire(ended, now + overlap) if overlap else Revoke(ended, ROTATED))
     await engine.signing.check(successor)
@@ -145,6 +147,7 @@ async def renew(who: Principal, engine: Engine, said: Renew) -> Renewed:
     await engine.signing.check(successor)
     engine.credit.instances.stored(said.instance, successor.id)
     engine.access.renewed(said.instance, held(successor, agent))
+    engine.changes.tokens(agent.id)
     return Renewed(said.number, secret, successor.id, successor.expires_at, renewable(successor), successor.key_id)
 
 
@@ -159,6 +162,7 @@ async def revoke(who: Principal, engine: Engine, token_id: str) -> RevokedToken:
     revoked = await engine.store.tokens.revoke(token_id, now)
     lineage = await engine.store.tokens.of_lineage(token.root)
     engine.access.forget()
+    engine.changes.tokens(agent.id)
     engine.router.say(Revoke(tuple(one.id for one in lineage), "token_revoked"))
     makers = await maker_names(engine, [token])
     shown = token_info(revoked or token, agent, makers[token.made_by], now)

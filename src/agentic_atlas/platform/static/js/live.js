@@ -1,0 +1,182 @@
+// Looks again at what has changed, by itself: parts of a page that say what they depend on (`data-live`), and up to
+// which change they show it (`data-seq`). Without this script a page shows what there was when it was loaded.
+"use strict";
+
+(() => {
+  const SOON = 150; // milliseconds within which pages look that are told of the same, each at another moment
+  const LEAST = 1_000; // between two looks
+  const MOST = 2_000; // likewise, where something changes all the time
+  const LATER = 5_000; // after a look that failed
+
+  const worker = document.currentScript.dataset.stream;
+  const dirty = new Map(); // id → the number of the change that it does not show yet
+  let looking = false;
+  let timer = 0;
+  let looked = -MOST;
+  let pause = LEAST;
+
+  const parts = () => [...document.querySelectorAll("[data-live][id][data-seq]")];
+  const shown = (part) => Number(part.dataset.seq);
+
+  function named(signal) {
+    const names = new Set();
+    const tasks = signal.tasks ?? [];
+    const agents = signal.agents ?? [];
+    const tokens = signal.tokens ?? [];
+    if (tasks.length > 0) names.add("tasks");
+    if (agents.length > 0) names.add("agents");
+    if (tokens.length > 0) names.add("tokens");
+    if (signal.questions) names.add("questions");
+    for (const task of tasks) names.add(`task:${task.id}`).add(`tasks:${task.agent}`);
+    for (const agent of agents) names.add(`agent:${agent.id}`).add(`agent:${agent.name}`);
+    for (const agent of tokens) names.add(`tokens:${agent}`);
+    return names;
+  }
+
+  function heard(signal) {
+    if (signal.over) return over();
+    const names = named(signal);
+    for (const part of parts()) {
+      if (signal.everything && shown(part) > signal.seq) part.dataset.seq = 0; // a server that counts anew
+      const affected = signal.everything || part.dataset.live.split(" ").some((name) => names.has(name));
+      if (affected && shown(part) < signal.seq) dirty.set(part.id, signal.seq);
+    }
+    soon();
+  }
+
+  function soon(least = 0) {
+    if (dirty.size === 0 || timer !== 0 || looking || document.hidden) return;
+    const wait = Math.max(least, looked + pause - performance.now(), 0);
+    timer = setTimeout(look, wait + Math.random() * SOON);
+  }
+
+  // Whoever marks text in a part, to copy it, is not disturbed.
+  function marked(part) {
+    const selection = getSelection();
+    return !selection.isCollapsed && part.contains(selection.anchorNode);
+  }
+
+  function stale() {
+    for (const [id, seq] of dirty) {
+      const part = document.getElementById(id);
+      if (part === null || shown(part) >= seq) dirty.delete(id);
+    }
+    const found = parts().filter((part) => dirty.has(part.id));
+    return found.filter((part) => !found.some((other) => other !== part && other.contains(part)));
+  }
+
+  async function look() {
+    timer = 0;
+    const now = performance.now();
+    pause = now - looked < 2 * pause ? Math.min(pause * 1.25, MOST) : LEAST;
+    looked = now;
+    looking = true;
+    const found = stale().filter((part) => !marked(part));
+    const [first, ...others] = found.map((part) => `#${CSS.escape(part.id)}`);
+    const before = new Map(dirty);
+    let status = 0;
+    try {
+      if (first !== undefined) {
+        await htmx.ajax("GET", location.pathname + location.search, {
+          target: first,
+          select: first,
+          selectOOB: others.map((one) => `${one}:outerLive`).join(","),
+          swap: "outerLive",
+          live: (answered) => { status = answered; },
+        });
+      }
+    } finally {
+      looking = false;
+    }
+    if (status === 401) return over();
+    // What came without a part is not asked for again, until it changes again.
+    if (status === 200) for (const { id } of found) if (dirty.get(id) === before.get(id)) dirty.delete(id);
+    soon(status === 200 ? 0 : LATER);
+  }
+
+  document.addEventListener("htmx:before:response", (event) => {
+    const { live, response } = event.detail.ctx;
+    if (live === undefined) return;
+    live(response.status);
+    if (response.status !== 200) event.preventDefault();
+  });
+
+  const KEPT = ["open", "data-htmx-powered"]; // attributes that say what somebody, or a script, did here
+
+  // Makes a node what another is, place by place, so that nothing moves, and what has the focus keeps it.
+  function become(node, other) {
+    if (node.isEqualNode(other)) return;
+    if (node.nodeType !== Node.ELEMENT_NODE) {
+      node.nodeValue = other.nodeValue;
+      return;
+    }
+    const names = new Set([...node.getAttributeNames(), ...other.getAttributeNames()]);
+    for (const name of names) {
+      if (KEPT.includes(name)) continue;
+      if (other.hasAttribute(name)) node.setAttribute(name, other.getAttribute(name));
+      else node.removeAttribute(name);
+    }
+    const were = [...node.childNodes];
+    const are = [...other.childNodes];
+    are.forEach((child, place) => {
+      const was = were[place];
+      if (was === undefined) node.append(child);
+      else if (was.nodeName === child.nodeName && was.id === child.id) become(was, child);
+      else was.replaceWith(child);
+    });
+    for (const rest of were.slice(are.length)) rest.remove();
+  }
+
+  htmx.registerExtension("live", {
+    handle_swap(style, target, fragment) {
+      if (style !== "outerLive") return false;
+      become(target, fragment.firstElementChild);
+      return [target];
+    },
+  });
+
+  // Nothing that is older takes the place of what is newer, and nothing goes away because it is missing.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { ctx, tasks } = event.detail;
+    if (ctx.live === undefined) return;
+    for (const task of [...tasks]) {
+      const target = typeof task.target === "string" ? document.querySelector(task.target) : task.target;
+      const came = task.fragment.firstElementChild;
+      if (!came || !target?.isConnected || shown(came) < shown(target)) tasks.splice(tasks.indexOf(task), 1);
+    }
+  });
+
+  function over() {
+    const notice = document.getElementById("over");
+    if (notice === null) return;
+    notice.hidden = false;
+    notice.querySelector("a").href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  }
+
+  function lowest() {
+    return Math.min(...parts().map(shown));
+  }
+
+  async function connect() {
+    if (typeof SharedWorker === "function") {
+      const { port } = new SharedWorker(worker);
+      port.onmessage = ({ data }) => heard(data);
+      return (said) => port.postMessage(said);
+    }
+    const script = document.createElement("script");
+    script.src = worker;
+    await new Promise((done) => { script.onload = done; document.head.append(script); });
+    return (said) => self.atlasStream.hear(heard, said);
+  }
+
+  async function begin() {
+    const say = await connect();
+    const hello = () => say({ hello: Math.min(...parts().map(shown)) });
+    hello();
+    addEventListener("pagehide", () => say({}));
+    addEventListener("pageshow", (event) => { if (event.persisted) hello(); });
+    document.addEventListener("visibilitychange", () => soon());
+  }
+
+  if (parts().length > 0) begin();
+})();

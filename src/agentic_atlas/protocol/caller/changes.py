@@ -1,0 +1,46 @@
+"""What changed, as whoever has pages open is told of it: enough to know what to look at again."""
+
+from agentic_atlas.protocol.caller.values import Shown
+
+
+class ChangedTask(Shown, frozen=True, kw_only=True):
+    """A task as it is by now."""
+
+    id: str
+    agent: str
+    skill: str
+    state: str
+    seq: int
+    """Of its last event."""
+
+
+class ChangedAgent(Shown, frozen=True, kw_only=True):
+    """An agent as it is by now: other instances, tasks, or something else that is shown of it."""
+
+    id: str
+    name: str
+    """In full."""
+    status: str
+    """`online`, `offline`, `disabled`, or `gone`."""
+    instances: int
+    """How many of it are connected."""
+
+
+class ChangeSignal(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """What changed since the one before, of what somebody sees."""
+
+    seq: int
+    """Grows with every change there is; what was looked at when it was at least as high shows all of these."""
+    everything: bool = False
+    """There is no saying what changed: all may be different."""
+    tasks: tuple[ChangedTask, ...] = ()
+    agents: tuple[ChangedAgent, ...] = ()
+    tokens: tuple[str, ...] = ()
+    """Full names of the agents whose tokens changed, of those whom the caller manages."""
+    questions: bool = False
+    """A task asked something, was answered, or needs no answer any more."""
+
+    @property
+    def says(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.everything or self.tasks or self.agents or self.tokens or self.questions)
