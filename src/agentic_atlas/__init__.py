@@ -83,6 +83,12 @@ if TYPE_CHECKING:
         TaskPage,
         TaskSummary,
     )
+    from agentic_atlas.protocol.caller.traces import (
+        TraceAttempt,
+        TraceInfo,
+        TraceStep,
+        TraceTask,
+    )
     from agentic_atlas.protocol.caller.values import ErrorInfo
     from agentic_atlas.protocol.messages import Delivery, Policy, SkillSpec
     from agentic_atlas.sdk.agent import Agent
@@ -138,6 +144,7 @@ _HOME: Final = {
         "CallCount FailureCount SkillCounts StatisticsInfo TaskCounts TimedCounts"
     ),
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
+    "agentic_atlas.protocol.caller.traces": "TraceAttempt TraceInfo TraceStep TraceTask",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
     "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
     "agentic_atlas.sdk.agent": "Agent",
@@ -267,6 +274,10 @@ __all__ = [
     "TimedCounts",
     "TokenInfo",
     "TotpEnrolment",
+    "TraceAttempt",
+    "TraceInfo",
+    "TraceStep",
+    "TraceTask",
     "Unauthenticated",
     "Unavailable",
     "UnexpectedAnswer",

@@ -111,6 +111,7 @@ TABLE: dict[str, Row] = {
     # The one task that is asked about: what else is there is of other rows.
     "GET /api/v1/tasks": Row("tasks.find", lambda args: Asked(query={"prefix": args["newest"]})),
     "GET /api/v1/tasks/{task_id}": Row("tasks.show", in_path("task_id")),
+    "GET /api/v1/tasks/{task_id}/trace": Row("traces.show", in_path("task_id")),
     "GET /api/v1/tasks/{task_id}/events": Row("tasks.page", in_path("task_id")),
     "POST /api/v1/tasks/{task_id}/cancel": Row("tasks.cancel", in_path("task_id", reason="enough")),
     "POST /api/v1/tasks/{task_id}/input": Row("tasks.answer", in_path("task_id", answer=1)),

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from agentic_atlas.backend.domain.records import Submitted, TaskEvent
 from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import tasks
+from agentic_atlas.backend.usecases import tasks, traces
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import event_info, summary_of, task_summary
 from agentic_atlas.errors import AtlasError, InvalidInput
@@ -32,6 +32,7 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskInfo,
     TaskPage,
 )
+from agentic_atlas.protocol.caller.traces import TraceInfo
 from agentic_atlas.protocol.caller.values import Page
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -145,6 +146,13 @@ async def events(
         return Response(HTTPStatus.NO_CONTENT, [("cache-control", "no-store")])
     place, pages = following
     return StreamingResponse(OF_STREAM, _stream(pages), place)
+
+
+@routes.at("GET", "/{task_id}/trace", answers=TraceInfo)
+async def trace(task_id: str, application: Application, who: Principal, turns: Turns) -> Response:
+    """Show all tasks of a task's trace that one sees, with their attempts, for a timeline."""
+    async with turns.turn(who.user.id):
+        return json(await traces.show(who, application, task_id))
 
 
 @routes.at("POST", "/{task_id}/cancel", answers=TaskInfo)

@@ -28,6 +28,7 @@ from agentic_atlas.backend.domain.records import (
     Submitted,
     Task,
     TaskEvent,
+    TaskEventKind,
     Token,
     User,
 )
@@ -604,6 +605,20 @@ class AuditHeads(Protocol):
         """
 
 
+STEPS = frozenset((TaskEventKind.STATE, TaskEventKind.QUESTION, TaskEventKind.ANSWER, TaskEventKind.ARTIFACT))
+"""Events that say what became of a task; the others are what its agent reported meanwhile."""
+
+
+class Traces(Protocol):
+    """What happened to tasks that belong together."""
+
+    async def steps(self, lasts: Sequence[tuple[str, int]]) -> list[TaskEvent]:
+        """Return the events that say what became of these tasks, each given with the number of its last event.
+
+        Those of a task stand in their order. Of one with very many the first and the last are looked at.
+        """
+
+
 class Statistics(Protocol):
     """Counts of tasks that have ended, kept for 30 days; of each minute for some hours, then of each hour."""
 
@@ -649,6 +664,10 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditLog:
         """The audit log."""
+
+    @property
+    def traces(self) -> Traces:
+        """What happened to tasks that belong together."""
 
     @property
     def statistics(self) -> Statistics:

@@ -252,6 +252,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "statistics.read": Right.READ_TASKS,
     "changes.missed": Right.READ_TASKS,
     "changes.watch": Right.READ_TASKS,
+    "traces.show": Right.READ_TASKS,
     "calls.call": Right.CALL,
     "instances.admit": Right.CONNECT,
     "tokens.issue": Right.WRITE_TOKENS,

@@ -126,6 +126,7 @@ ATLAS = CommandGroup(
             },
             default="list",
         ),
+        "trace": Command("trace:show", "Show a task with all that called it and that it called."),
         "stats": Command("stats:show", "Show how many tasks ended how, how long they took, and why they failed."),
         "tasks": CommandGroup(
             "Tasks: list them, look at one, cancel, watch, answer and repeat them.",

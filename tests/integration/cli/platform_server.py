@@ -13,6 +13,7 @@ from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, RevokedTok
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, SigningKeyInfo, WhoAmI
 from agentic_atlas.protocol.caller.statistics import StatisticsInfo
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
+from agentic_atlas.protocol.caller.traces import TraceInfo
 from tests.integration.client.client_server import Answer, Asked, Server, error, events
 from tests.shown import answer
 
@@ -59,6 +60,7 @@ class Platform:
     """The tokens that end with what is shared."""
     groups: dict[str, list[str]] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
+    trace: dict[str, Any] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=lambda: {"router_url": "ws://127.0.0.1:8080/ws"})
     """Where it says that it is."""
     answers: Answer | None = None
@@ -67,6 +69,8 @@ class Platform:
     def answer(self, asked: Asked) -> Answer:
         if self.refuses is not None:
             return self.refuses
+        if asked.path.endswith("/trace"):
+            return Answer(answer(TraceInfo, **self.trace))
         first, *rest = asked.path.removeprefix("/api/v1/").split("/")
         routes: dict[str, Callable[[Asked, list[str]], Answer]] = {
             "agents": self._agents,

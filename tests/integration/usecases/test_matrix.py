@@ -586,6 +586,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "tasks.cancel": (reason, managed("task_not_found")),
     # There is no question: whoever may answer is told so.
     "tasks.answer": (an_answer, managed("task_not_found", "no_open_question")),
+    "traces.show": (task_of_hers, seen("task_not_found")),
     "statistics.read": (counts_of_agent, seen("agent_not_found", caller="ok")),
     "changes.missed": (from_now_on, ANYBODYS),
     "changes.watch": (watched, ANYBODYS),
@@ -616,6 +617,7 @@ READS = {
         "tasks.follow",
         "changes.missed",
         "changes.watch",
+        "traces.show",
         "statistics.read",
     },
     Scope.AGENTS_READ: {"agents.find", "agents.show", "groups.find"},

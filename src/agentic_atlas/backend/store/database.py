@@ -26,6 +26,7 @@ from agentic_atlas.backend.store.statistics import SqlStatistics
 from agentic_atlas.backend.store.tables import network
 from agentic_atlas.backend.store.tasks import SqlTasks
 from agentic_atlas.backend.store.tokens import SqlTokens
+from agentic_atlas.backend.store.traces import SqlTraces
 from agentic_atlas.backend.store.users import SqlUsers
 from agentic_atlas.backend.store.writer import Writer
 from agentic_atlas.errors import ConfigurationError
@@ -53,6 +54,7 @@ class SqlStore:
         self.users = SqlUsers(writer, readers)
         self.audit = SqlAudit(writer, readers, network_id)
         self.statistics = SqlStatistics(writer, readers)
+        self.traces = SqlTraces(readers)
         self.accounts = SqlAccounts(writer, readers, seal)
         self.sessions = SqlSessions(writer, readers)
         self.shares = SqlShares(writer, readers)

@@ -52,6 +52,7 @@ from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
 from agentic_atlas.backend.store.memory_sharing import MemoryGroups, MemoryShares
 from agentic_atlas.backend.store.memory_statistics import MemoryStatistics
+from agentic_atlas.backend.store.memory_traces import MemoryTraces
 from agentic_atlas.errors import Conflict, NotFound
 from agentic_atlas.protocol.caller.audit import AuditEntry
 from agentic_atlas.protocol.inside.messages import InstanceRef
@@ -80,6 +81,7 @@ class MemoryStore:
         self.groups = MemoryGroups(people, agents, self.shares)
         self.tokens = self.agents.tokens
         self.tasks = MemoryTasks(self.agents)
+        self.traces = MemoryTraces(lambda: self.tasks)
         self.statistics = MemoryStatistics(lambda: self.tasks, agents, people)
         self.audit = MemoryAudit(self._network_id)
 

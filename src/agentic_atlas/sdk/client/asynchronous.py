@@ -28,6 +28,7 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskPage,
     TaskSummary,
 )
+from agentic_atlas.protocol.caller.traces import TraceInfo
 from agentic_atlas.sdk.address import address
 from agentic_atlas.sdk.client import task as one
 from agentic_atlas.sdk.client.account import AsyncAccount
@@ -258,6 +259,10 @@ class AsyncTasks:
         """
         asked = {**_query(query), "limit": limit, "after": after}
         return await self._api.send("GET", "/tasks", TaskPage, query=asked)
+
+    async def trace(self, id: str) -> TraceInfo:
+        """Return all tasks that belong together with this one, over all agents, with their attempts."""
+        return await one.trace(self._api, id)
 
     async def cancel(self, id: str, reason: str | None = None) -> TaskInfo:
         """Ask for a task to be stopped (see `TaskHandle.cancel`)."""

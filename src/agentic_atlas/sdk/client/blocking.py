@@ -216,6 +216,7 @@ class BlockingTasks(Blocking[AsyncTasks]):
     page = blocking(AsyncTasks.page)
     cancel = blocking(AsyncTasks.cancel)
     answer = blocking(AsyncTasks.answer)
+    trace = blocking(AsyncTasks.trace)
     retry = handing(BlockingTask, AsyncTasks.retry)
 
     def batch(self, requests: Iterable[TaskRequest]) -> Sequence[BlockingTask | AtlasError]:

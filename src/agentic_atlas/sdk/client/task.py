@@ -20,6 +20,7 @@ from agentic_atlas.protocol.caller.tasks import (
     TaskInfo,
     TaskOptions,
 )
+from agentic_atlas.protocol.caller.traces import TraceInfo
 from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished
 from agentic_atlas.sdk.client.http import WAITING_PATIENCE, Api, Tries, checked, segment
 from agentic_atlas.sdk.forms.plain import encode_answer, encode_input
@@ -230,6 +231,11 @@ async def show(api: Api, id: str, wait: float = 0.0) -> TaskInfo:
     query = {"wait": round(wait, 3)} if wait > 0 else {}
     patience = WAITING_PATIENCE if wait > 0 else None
     return await api.send("GET", _path(id), TaskInfo, query=query, patience=patience)
+
+
+async def trace(api: Api, id: str) -> TraceInfo:
+    """Ask for all tasks of a task's trace."""
+    return await api.send("GET", f"{_path(id)}/trace", TraceInfo)
 
 
 async def cancel(api: Api, id: str, reason: str | None) -> TaskInfo:

@@ -1,0 +1,21 @@
+"""What happened to the tasks of a trace, in memory."""
+
+from collections.abc import Callable, Sequence
+
+from agentic_atlas.backend.domain.records import TaskEvent
+from agentic_atlas.backend.ports import STEPS, Tasks
+
+
+class MemoryTraces:
+    """`ports.Traces`."""
+
+    def __init__(self, tasks: Callable[[], Tasks]) -> None:
+        """Take where the tasks are."""
+        self._tasks = tasks
+
+    async def steps(self, lasts: Sequence[tuple[str, int]]) -> list[TaskEvent]:
+        """See the port."""
+        found: list[TaskEvent] = []
+        for task_id, last in lasts:
+            found += await self._tasks().events(task_id, limit=last, most_bytes=1 << 40)
+        return [one for one in found if one.kind in STEPS]

@@ -1,0 +1,54 @@
+"""The trace of a task: all tasks that belong together, with their attempts, for a timeline."""
+
+from datetime import datetime
+
+from agentic_atlas.protocol.caller.tasks import TaskSummary
+from agentic_atlas.protocol.caller.values import ErrorInfo, Shown
+
+
+class TraceAttempt(Shown, frozen=True, kw_only=True):
+    """One delivery of a task to an instance."""
+
+    number: int
+    instance_id: str
+    host: str
+    """Where the instance ran; empty where that is not remembered."""
+    began_at: datetime
+    """When the instance was given the task."""
+    accepted_at: datetime | None
+    """When the instance had begun it."""
+    ended_at: datetime | None
+    end: str | None
+    """The state of the task by its end: `submitted` when it waits for another attempt; null while it goes on."""
+    error: ErrorInfo | None
+    """Why it ended, where it did not complete."""
+
+
+class TraceStep(Shown, frozen=True, kw_only=True):
+    """Something that happened to a task between its attempts' beginnings and ends."""
+
+    seq: int
+    at: datetime
+    kind: str
+    """`question`, `answer` or `artifact`."""
+    attempt: int
+
+
+class TraceTask(Shown, frozen=True, kw_only=True):
+    """One task of a trace."""
+
+    task: TaskSummary
+    depth: int
+    """How many of the tasks before it, that are shown, called for it."""
+    attempts: list[TraceAttempt]
+    steps: list[TraceStep]
+    """The first ones and the last ones, where there are very many."""
+
+
+class TraceInfo(Shown, frozen=True, kw_only=True):
+    """All tasks of a trace that one sees, each behind the one that called it, and in the order of their making."""
+
+    trace_id: str
+    tasks: list[TraceTask]
+    more: bool
+    """There are more tasks in it than are shown: the newest are, and the one that was asked for."""

@@ -1,0 +1,45 @@
+"""Promises of what is told of what became of tasks."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.records import Task, TaskEventKind
+from tests.conformance.store.conftest import Open
+from tests.conformance.store.samples import NOW, claimed, completed, submitted
+
+
+def reported(n: int, kind: TaskEventKind, task: Task) -> lifecycle.Change | None:
+    return lifecycle.report(task, 1, n, kind, b"{}", NOW + n)
+
+
+async def test_what_became_of_tasks_is_told_without_what_they_reported_meanwhile(opened: Open) -> None:
+    async with opened() as store:
+        for number in (1, 2):
+            await store.tasks.add(submitted(number))
+            await store.tasks.change(f"task_{number:08}", claimed)
+        for n, kind in enumerate((TaskEventKind.CHUNK, TaskEventKind.ARTIFACT, TaskEventKind.LOG), 1):
+            await store.tasks.change("task_00000001", partial(reported, n, kind))
+        await store.tasks.change("task_00000001", completed)
+        found = await store.traces.steps([("task_00000001", 6), ("task_00000002", 2)])
+        assert [(one.task_id[-1], one.seq, one.kind.value) for one in found] == [
+            ("1", 1, "state"),
+            ("1", 2, "state"),
+            ("1", 4, "artifact"),
+            ("1", 6, "state"),
+            ("2", 1, "state"),
+            ("2", 2, "state"),
+        ]
+        assert await store.traces.steps([("task_none", 9)]) == []
+
+
+async def test_of_a_task_with_very_many_events_the_first_and_the_last_are_told(opened: Open) -> None:
+    async with opened() as store:
+        await store.tasks.add(submitted(1))
+        await store.tasks.change("task_00000001", claimed)
+        for n in range(1, 301):
+            await store.tasks.change("task_00000001", partial(reported, n, TaskEventKind.CHUNK))
+        await store.tasks.change("task_00000001", completed)
+        found = await store.traces.steps([("task_00000001", 303)])
+        assert [one.seq for one in found] == [1, 2, 303]
