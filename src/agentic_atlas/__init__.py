@@ -44,6 +44,9 @@ if TYPE_CHECKING:
         SkillInfo,
         TokenInfo,
     )
+    from agentic_atlas.protocol.caller.attention import (
+        AttentionItem,
+    )
     from agentic_atlas.protocol.caller.audit import (
         AuditActor,
         AuditAnchor,
@@ -134,6 +137,7 @@ _HOME: Final = {
         "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken RevokedToken SecondInstance ShareInfo "
         "SkillInfo TokenInfo"
     ),
+    "agentic_atlas.protocol.caller.attention": "AttentionItem",
     "agentic_atlas.protocol.caller.audit": "AuditActor AuditAnchor AuditArchive AuditEntry AuditFlaw AuditHead "
     "AuditObject AuditReport",
     "agentic_atlas.protocol.caller.backups": "BackupInfo",
@@ -192,6 +196,7 @@ __all__ = [
     "AsyncTasks",
     "AsyncTokens",
     "AtlasError",
+    "AttentionItem",
     "AuditActor",
     "AuditAnchor",
     "AuditArchive",

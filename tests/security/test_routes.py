@@ -187,6 +187,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/signing-keys": Row("signing.find", empty),
     "POST /api/v1/signing-keys": Row("signing.rotate", empty),
     "DELETE /api/v1/signing-keys/{key_id}": Row("signing.withdraw", in_path("key_id")),
+    "GET /api/v1/attention": Row("attention.find", empty),
     "GET /api/v1/statistics": Row("statistics.read", lambda args: Asked(query={"agent": args["agent"]})),
     "GET /api/v1/audit": Row("audit.find", empty),
     "GET /api/v1/audit/rows": Row("audit.rows", empty),

@@ -28,6 +28,7 @@ PUBLIC = [
     "AsyncTasks",
     "AsyncTokens",
     "AtlasError",
+    "AttentionItem",
     "AuditActor",
     "AuditAnchor",
     "AuditArchive",

@@ -7,6 +7,7 @@ from typing import Final
 from agentic_atlas.api import (
     accounts,
     agents,
+    attention,
     audit,
     backups,
     groups,
@@ -31,7 +32,7 @@ from agentic_atlas.http.whereabouts import Whereabouts
 
 _GROUPS: Final = (
     tasks, agents, users, groups, accounts, sessions, single_sign_on, invitations, logins, system, backups, audit,
-    signing, statistics, page,
+    signing, statistics, attention, page,
 )  # fmt: skip
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""

@@ -605,6 +605,21 @@ class AuditHeads(Protocol):
         """
 
 
+class Attention(Protocol):
+    """What somebody should look at who manages agents."""
+
+    async def unseen(self, visible: Visible, since: float, until: float, *, limit: int) -> list[AgentRecord]:
+        """Return agents that they manage, and that are not disabled, that were seen last in this time, the last first.
+
+        One that is connected is seen once a minute.
+        """
+
+    async def ending(
+        self, visible: Visible, since: float, until: float, *, limit: int
+    ) -> list[tuple[Token, AgentRecord]]:
+        """Return tokens of such agents that end in this time, the first first, unless another has their place."""
+
+
 STEPS = frozenset((TaskEventKind.STATE, TaskEventKind.QUESTION, TaskEventKind.ANSWER, TaskEventKind.ARTIFACT))
 """Events that say what became of a task; the others are what its agent reported meanwhile."""
 
@@ -664,6 +679,10 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditLog:
         """The audit log."""
+
+    @property
+    def attention(self) -> Attention:
+        """What somebody should look at."""
 
     @property
     def traces(self) -> Traces:

@@ -253,6 +253,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "changes.missed": Right.READ_TASKS,
     "changes.watch": Right.READ_TASKS,
     "traces.show": Right.READ_TASKS,
+    "attention.find": Right.READ_AGENTS,
     "calls.call": Right.CALL,
     "instances.admit": Right.CONNECT,
     "tokens.issue": Right.WRITE_TOKENS,
@@ -350,6 +351,15 @@ def require(who: Principal | None, right: Right) -> None:
 
 def has(who: Principal, right: Right) -> bool:
     """Tell whether somebody has this right."""
+    try:
+        require(who, right)
+    except Forbidden:
+        return False
+    return True
+
+
+def may(who: Principal, right: Right) -> bool:
+    """Tell whether somebody has a right; see `require`."""
     try:
         require(who, right)
     except Forbidden:

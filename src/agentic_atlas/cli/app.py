@@ -126,6 +126,9 @@ ATLAS = CommandGroup(
             },
             default="list",
         ),
+        "attention": Command(
+            "attention:show", "Show what needs you: questions, tokens that end, agents that are gone."
+        ),
         "trace": Command("trace:show", "Show a task with all that called it and that it called."),
         "stats": Command("stats:show", "Show how many tasks ended how, how long they took, and why they failed."),
         "tasks": CommandGroup(

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, RevokedToken, TokenInfo
+from agentic_atlas.protocol.caller.attention import AttentionItem
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, SigningKeyInfo, WhoAmI
 from agentic_atlas.protocol.caller.statistics import StatisticsInfo
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
@@ -60,6 +61,7 @@ class Platform:
     """The tokens that end with what is shared."""
     groups: dict[str, list[str]] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
+    attention: list[dict[str, Any]] = field(default_factory=list)
     trace: dict[str, Any] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=lambda: {"router_url": "ws://127.0.0.1:8080/ws"})
     """Where it says that it is."""
@@ -81,6 +83,7 @@ class Platform:
             "signing-keys": self._signing,
             "whoami": self._whoami,
             "backups": self._backups,
+            "attention": lambda *_: Answer({"items": [answer(AttentionItem, **one) for one in self.attention]}),
             "statistics": lambda *_: Answer(answer(StatisticsInfo, **self.statistics)),
         }
         return routes[first](asked, rest)

@@ -218,6 +218,12 @@ async def of_agent(world: World) -> dict[str, Any]:
     return {"agent_name": (await world.agent()).full_name}
 
 
+async def agent_gone(world: World) -> dict[str, Any]:
+    agent = await world.agent()
+    await world.engine.store.agents.seen({agent.id: world.engine.clock() - 3_600})
+    return {}
+
+
 async def counts_of_agent(world: World) -> dict[str, Any]:
     return {"agent": (await world.agent()).full_name}
 
@@ -586,6 +592,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "tasks.cancel": (reason, managed("task_not_found")),
     # There is no question: whoever may answer is told so.
     "tasks.answer": (an_answer, managed("task_not_found", "no_open_question")),
+    "attention.find": (agent_gone, seen("nothing")),
     "traces.show": (task_of_hers, seen("task_not_found")),
     "statistics.read": (counts_of_agent, seen("agent_not_found", caller="ok")),
     "changes.missed": (from_now_on, ANYBODYS),
@@ -620,7 +627,7 @@ READS = {
         "traces.show",
         "statistics.read",
     },
-    Scope.AGENTS_READ: {"agents.find", "agents.show", "groups.find"},
+    Scope.AGENTS_READ: {"agents.find", "agents.show", "groups.find", "attention.find"},
     Scope.TOKENS_READ: {"tokens.of_agent", "system.token_ends"},
 }
 TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel", "tasks.answer"}

@@ -14,6 +14,7 @@ from agentic_atlas.backend.ports import Clock, Ids
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.accounts import UNSEALED, SqlAccounts
 from agentic_atlas.backend.store.agents import SqlAgents
+from agentic_atlas.backend.store.attention import SqlAttention
 from agentic_atlas.backend.store.audit import SqlAudit
 from agentic_atlas.backend.store.copying import Told, copier, copy
 from agentic_atlas.backend.store.errors import domain_error
@@ -55,6 +56,7 @@ class SqlStore:
         self.audit = SqlAudit(writer, readers, network_id)
         self.statistics = SqlStatistics(writer, readers)
         self.traces = SqlTraces(readers)
+        self.attention = SqlAttention(readers)
         self.accounts = SqlAccounts(writer, readers, seal)
         self.sessions = SqlSessions(writer, readers)
         self.shares = SqlShares(writer, readers)

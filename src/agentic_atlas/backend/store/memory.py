@@ -49,6 +49,7 @@ from agentic_atlas.backend.ports import (
 )
 from agentic_atlas.backend.rights import Visible, manages, share_ended
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
+from agentic_atlas.backend.store.memory_attention import MemoryAttention
 from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
 from agentic_atlas.backend.store.memory_sharing import MemoryGroups, MemoryShares
 from agentic_atlas.backend.store.memory_statistics import MemoryStatistics
@@ -81,6 +82,7 @@ class MemoryStore:
         self.groups = MemoryGroups(people, agents, self.shares)
         self.tokens = self.agents.tokens
         self.tasks = MemoryTasks(self.agents)
+        self.attention = MemoryAttention(agents, self.tokens)
         self.traces = MemoryTraces(lambda: self.tasks)
         self.statistics = MemoryStatistics(lambda: self.tasks, agents, people)
         self.audit = MemoryAudit(self._network_id)

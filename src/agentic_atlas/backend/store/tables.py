@@ -210,6 +210,7 @@ tokens = Table(
     Column("made_by", Text, nullable=False, server_default=_EMPTY),
     Column("by_share", Integer, nullable=False, server_default=text("0")),
     Index("tokens_of_agent", "agent_id"),
+    Index("tokens_by_end", "expires_at"),
     Index("tokens_of_lineage", "lineage"),
     Index("tokens_of_maker", "made_by"),
 )

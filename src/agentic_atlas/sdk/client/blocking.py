@@ -330,6 +330,7 @@ class BlockingStatistics(Blocking[AsyncStatistics]):
     """`AsyncStatistics`, each method blocking."""
 
     read = blocking(AsyncStatistics.read)
+    attention = blocking(AsyncStatistics.attention)
 
 
 class Client(Blocking[AsyncClient]):

@@ -1,11 +1,13 @@
-"""`client.statistics`: what became of tasks."""
+"""`client.statistics`: what became of tasks, and what needs you."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.caller.attention import AttentionItem
 from agentic_atlas.protocol.caller.statistics import StatisticsInfo
+from agentic_atlas.protocol.caller.values import Listing
 from agentic_atlas.sdk.client.http import Api
 
 
@@ -31,3 +33,9 @@ class AsyncStatistics:
                 raise InvalidInput(f"`{name}` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
             query[name] = None if at is None else at.astimezone(UTC).isoformat()
         return await self._api.send("GET", "/statistics", StatisticsInfo, query=query)
+
+    async def attention(self) -> Listing[AttentionItem]:
+        """Return what needs you: open questions, tokens that end soon, agents that are gone; and to administrators what
+        hangs in the network itself.
+        """
+        return await self._api.send("GET", "/attention", Listing[AttentionItem])
