@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -206,7 +207,24 @@ TABLE: dict[str, Row] = {
     "GET /tasks": page_of("tasks.find"),
     "GET /events": Row("changes.missed", empty),
     "GET /settings": page_of("accounts.show"),
+    "GET /agents/token": page_of("agents.find"),
+    "POST /agents/token": Row("tokens.issue", in_body(agent="agent_name")),
+    "GET /agents/{owner}/{name}": Row("agents.show", of_agent()),
+    "GET /agents/{owner}/{name}/tokens": Row("tokens.of_agent", of_agent(by="agent_name")),
+    "GET /agents/{owner}/{name}/tasks": Row("agents.show", of_agent()),
+    "GET /agents/{owner}/{name}/settings": Row("agents.show", of_agent()),
+    "POST /agents/{owner}/{name}/settings": Row("agents.update", of_agent("description")),
+    "POST /agents/{owner}/{name}/admission": Row("agents.update", of_agent(disabled="false")),
+    "POST /agents/{owner}/{name}/shares": Row("agents.share", of_agent(subjects="everyone")),
+    "POST /agents/{owner}/{name}/shares/end": Row("agents.unshare", of_agent(subject="eve")),
+    "POST /agents/{owner}/{name}/delete": Row("agents.delete", of_agent(sure="yes")),
+    "GET /tokens/{token_id}": Row("tokens.show", in_path("token_id")),
+    "POST /tokens/{token_id}/rotate": Row("tokens.rotate", in_path("token_id")),
+    "POST /tokens/{token_id}/revoke": Row("tokens.revoke", in_path("token_id")),
 }
+
+FORMS = {f"{route.method} {route.path}" for route in PAGES if route.form}
+"""Routes whose body is the form of a page."""
 
 OTHERS = ("other", "caller", "manager", "admin", "viewer")
 """Those to whom a name without an owner is none of ada's."""
@@ -216,8 +234,8 @@ def rows() -> dict[str, Row]:
     """Return the whole table: an agent of one's own is also named without its owner."""
     short = {}
     for route, row in TABLE.items():
-        if "{owner}/" not in route:
-            continue
+        if "/api/v1/agents/{owner}/" not in route:
+            continue  # a page says whose it is
         use_case = MATRIX[row.use_case or ""][1]
         hidden = {who: "agent_not_found" for who in OTHERS if getattr(use_case, who) != ROLE or who != "viewer"}
         short[route.replace("{owner}/", "")] = row._replace(differs=hidden)
@@ -269,6 +287,9 @@ class Doors(World):
             path = path.replace("{" + name + "}", value)
         headers = {"Authorization": f"Bearer {self.shown[who]}"} if self.shown[who] else {}
         content = json.dumps(asked.body) if method not in ("GET",) else None
+        if route in FORMS:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            content = urlencode(asked.body)
         # Whoever has logged in was given a cookie, which is not for whoever asks next.
         self.atlas.anonymous.cookies.clear()
         return await self.atlas.anonymous.request(method, path, params=asked.query, content=content, headers=headers)

@@ -210,6 +210,7 @@ class RouterRequests:
         ADDRESS.set(said.identity.address)
         engine, came = self._engine, said.newcomer
         engine.contention.note(said)
+        engine.changes.agent(said.identity.agent_id)
         try:
             who = await engine.access.bearer(said.identity.token_id, said.identity.agent_id)
         except AtlasError:

@@ -258,6 +258,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "instances.admit": Right.CONNECT,
     "tokens.issue": Right.WRITE_TOKENS,
     "tokens.of_agent": Right.READ_TOKENS,
+    "tokens.show": Right.READ_TOKENS,
     "tokens.rotate": Right.WRITE_TOKENS,
     "tokens.renew": Right.CONNECT,
     "tokens.revoke": Right.WRITE_TOKENS,

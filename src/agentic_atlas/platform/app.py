@@ -5,10 +5,21 @@ from typing import Final
 from agentic_atlas.http.routes import Route
 from agentic_atlas.platform import assets
 from agentic_atlas.platform.page import PAGES
-from agentic_atlas.platform.pages import agents, live, login, overview, settings, tasks
+from agentic_atlas.platform.pages import agent, agent_settings, agents, live, login, overview, settings, tasks, tokens
 from agentic_atlas.platform.refused import refusal
 
-_GROUPS: Final = (overview.pages, agents.pages, tasks.pages, settings.pages, login.pages, live.pages, assets.routes)
+_GROUPS: Final = (
+    overview.pages,
+    agents.pages,
+    tokens.pages,
+    agent.pages,
+    agent_settings.pages,
+    tasks.pages,
+    settings.pages,
+    login.pages,
+    live.pages,
+    assets.routes,
+)
 
 ROUTES: Final[list[Route]] = [route for group in _GROUPS for route in group.routes]
 """All there is of the platform."""

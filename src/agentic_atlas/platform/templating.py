@@ -34,7 +34,12 @@ def utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-FILTERS: Final = {"number": number, "plural": plural, "iso": iso, "utc": utc}
+def seconds(value: float) -> str:
+    """Write how long something takes: 60 s."""
+    return f"{value:,g} s"
+
+
+FILTERS: Final = {"number": number, "seconds": seconds, "plural": plural, "iso": iso, "utc": utc}
 GLOBALS: Final = {"asset": assets.address}
 
 

@@ -535,6 +535,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "groups.remove": (membership, ADMINISTRATORS),
     "tokens.issue": (of_agent, managed("agent_not_found", caller=ROLE)),
     "tokens.of_agent": (with_token, seen("agent_not_found", caller=ROLE)),
+    "tokens.show": (token_of_hers, seen("token_not_found")),
     "tokens.rotate": (token_of_hers, managed("token_not_found")),
     "tokens.renew": (a_renewal, AGENTS._replace(token="token_unknown")),
     "tokens.revoke": (token_of_hers, managed("token_not_found")),
@@ -628,7 +629,7 @@ READS = {
         "statistics.read",
     },
     Scope.AGENTS_READ: {"agents.find", "agents.show", "groups.find", "attention.find"},
-    Scope.TOKENS_READ: {"tokens.of_agent", "system.token_ends"},
+    Scope.TOKENS_READ: {"tokens.of_agent", "tokens.show", "system.token_ends"},
 }
 TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel", "tasks.answer"}
 NARROW: dict[Scope, set[str]] = READS | {

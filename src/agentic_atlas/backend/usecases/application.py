@@ -64,6 +64,11 @@ class Application:
         """Return the number of the last change there was: what is looked at from now on shows it, or a later one."""
         return self._engine.changes.seq
 
+    @property
+    def longest_token(self) -> float:
+        """Seconds that an agent's token may be good for at the most."""
+        return self._engine.tokens.max_token_lifetime
+
     def now(self) -> float:
         """Return the server's time, in seconds since the epoch: for what is shown."""
         return self._engine.clock()

@@ -81,6 +81,16 @@ async def of_agent(who: Principal, engine: Engine, agent_name: str) -> list[Toke
 
 
 @use_case
+async def show(who: Principal, engine: Engine, token_id: str) -> TokenInfo:
+    """Return a token without its secret; raises NotFound (`token_not_found`)."""
+    agent, token = await _of_theirs(who, engine, token_id)
+    there = (engine.access.token(one.instance_id) for one in engine.credit.usage(agent.id))
+    makers = await maker_names(engine, [token])
+    in_use = any(one is not None and one.id == token.id for one in there)
+    return token_info(token, agent, makers[token.made_by], engine.clock(), in_use=in_use)
+
+
+@use_case
 async def rotate(
     who: Principal,
     engine: Engine,

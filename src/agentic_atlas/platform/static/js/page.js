@@ -7,18 +7,18 @@ const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const LONG_AGO = 7 * 86400;
 const EVERY = 30_000; // milliseconds between two looks at what is relative
 
-function told(at, now) {
+function told(at, now, relative) {
   const seconds = Math.round((at - now) / 1000);
-  if (Math.abs(seconds) > LONG_AGO) return ABSOLUTE.format(at);
+  if (!relative && Math.abs(seconds) > LONG_AGO) return ABSOLUTE.format(at);
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
-  return RELATIVE.format(Math.trunc(seconds / size), unit);
+  return RELATIVE.format((relative ? Math.round : Math.trunc)(seconds / size), unit);
 }
 
 function showTimes(within) {
   for (const one of within.querySelectorAll("time[datetime]")) {
     const at = new Date(one.dateTime);
     if (Number.isNaN(at.valueOf())) continue;
-    one.textContent = told(at, Date.now());
+    one.textContent = told(at, Date.now(), "relative" in one.dataset);
     one.title = ABSOLUTE.format(at);
   }
 }
@@ -59,6 +59,10 @@ document.addEventListener("click", (event) => {
   if (button?.matches("[data-copy]")) copied(button);
   if (button?.matches("[data-dismiss]")) button.closest(".notice").remove();
 });
+// What answers a form is found again elsewhere: loading it again must not send the form again.
+const found = document.querySelector("[data-found-at]");
+if (found !== null) history.replaceState(null, "", found.dataset.foundAt);
+
 document.addEventListener("htmx:after:swap", () => showTimes(document));
 setInterval(() => showTimes(document), EVERY);
 showTimes(document);

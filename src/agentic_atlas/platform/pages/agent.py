@@ -1,0 +1,222 @@
+"""One agent: its instances and skills, its tokens, its tasks."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.rights import Principal, Right, role_allows
+from agentic_atlas.backend.usecases import agents, tasks, tokens
+from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.backend.usecases.shown import task_summary
+from agentic_atlas.http.turns import Turns
+from agentic_atlas.platform.arrival import GOOD, Problem, problems
+from agentic_atlas.platform.page import PageGroup, View
+from agentic_atlas.platform.pages.tokens import calls_of
+from agentic_atlas.platform.templating import plural, seconds
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, SkillInfo, TokenInfo
+from agentic_atlas.protocol.caller.tasks import TaskSummary
+from agentic_atlas.protocol.messages import Delivery, Policy
+from agentic_atlas.protocol.tasks import LEASED
+
+pages = PageGroup("agents")
+
+MOST_RUNNING: Final = 100
+"""Tasks that are looked at for what the slots are used by."""
+MOST_TASKS: Final = 25
+"""Tasks that are shown of an agent; the others are on the page of tasks."""
+
+
+class InstanceRow(msgspec.Struct, frozen=True):
+    """An instance, and what its slots are used by.
+
+    Attributes:
+        instance: as it is now.
+        tasks: that it runs.
+        more: how many it runs besides.
+    """
+
+    instance: AgentInstance
+    tasks: Sequence[TaskSummary]
+    more: int
+
+
+class SkillRow(msgspec.Struct, frozen=True):
+    """A skill, and how its tasks are delivered.
+
+    Attributes:
+        skill: as it was declared.
+        policy: in words, as far as it is not the usual.
+    """
+
+    skill: SkillInfo
+    policy: Sequence[str]
+
+
+class TokenRow(msgspec.Struct, frozen=True):
+    """A token in a list.
+
+    Attributes:
+        token: as it is now.
+        calls: whom its agent may call, in words.
+        good: it can be used.
+    """
+
+    token: TokenInfo
+    calls: str
+    good: bool
+
+
+class AgentView(View, frozen=True):
+    """An agent as it is now: its instances, and what it can do.
+
+    Attributes:
+        agent: itself.
+        tab: of its pages, the one that is shown.
+        manages: whoever looks may see its instances and tokens.
+        changes: and may change it.
+        there: its instances that are connected.
+        gone: those that were lately.
+        skills: by name.
+        problems: why processes were not let in lately.
+    """
+
+    agent: AgentInfo
+    tab: str
+    manages: bool
+    changes: bool
+    there: Sequence[InstanceRow]
+    gone: Sequence[AgentInstance]
+    skills: Sequence[SkillRow]
+    problems: Sequence[Problem]
+
+
+class AgentTokensView(View, frozen=True):
+    """The tokens of an agent.
+
+    Attributes:
+        agent: itself.
+        tab: of its pages, the one that is shown.
+        manages: whoever looks may see its instances and tokens.
+        changes: and may change it.
+        tokens: those that can be used, the newest first.
+        ended: those that can't any more.
+    """
+
+    agent: AgentInfo
+    tab: str
+    manages: bool
+    changes: bool
+    tokens: Sequence[TokenRow]
+    ended: Sequence[TokenRow]
+
+
+class AgentTasksView(View, frozen=True):
+    """The last tasks of an agent.
+
+    Attributes:
+        agent: itself.
+        tab: of its pages, the one that is shown.
+        manages: whoever looks may see its instances and tokens.
+        changes: and may change it.
+        tasks: the newest first.
+        more: there are more of them.
+    """
+
+    agent: AgentInfo
+    tab: str
+    manages: bool
+    changes: bool
+    tasks: Sequence[TaskSummary]
+    more: bool
+
+
+@pages.page("GET", "/agents/{owner}/{name}", "agent.html")
+async def show(owner: str, name: str, application: Application, who: Principal, turns: Turns) -> AgentView:
+    """Show an agent: its instances and skills."""
+    async with turns.turn(who.user.id):
+        agent = await agents.show(who, application, f"{owner}/{name}")
+        held = TaskFilter(states=tuple(sorted(LEASED)))
+        running, _ = await tasks.find(who, application, held, agent=agent.full_name, limit=MOST_RUNNING, after=None)
+    there = [one for one in agent.instances if one.online]
+    return AgentView(
+        agent=agent,
+        tab="agent",
+        manages=manages(agent),
+        changes=changes(who, agent),
+        there=rows(there, [task_summary(one) for one in running]),
+        gone=[one for one in agent.instances if not one.online],
+        skills=[SkillRow(one, policy_words(one.policy, streams=one.streams)) for one in agent.skills],
+        problems=problems(agent),
+    )
+
+
+@pages.page("GET", "/agents/{owner}/{name}/tokens", "agent_tokens.html")
+async def show_tokens(owner: str, name: str, application: Application, who: Principal, turns: Turns) -> AgentTokensView:
+    """Show the tokens of an agent."""
+    async with turns.turn(who.user.id):
+        found = await tokens.of_agent(who, application, f"{owner}/{name}")
+        agent = await agents.show(who, application, f"{owner}/{name}")
+    listed = [TokenRow(one, calls_of(one), one.status in GOOD) for one in found]
+    return AgentTokensView(
+        agent=agent,
+        tab="tokens",
+        manages=manages(agent),
+        changes=changes(who, agent),
+        tokens=[one for one in listed if one.good],
+        ended=[one for one in listed if not one.good],
+    )
+
+
+@pages.page("GET", "/agents/{owner}/{name}/tasks", "agent_tasks.html")
+async def show_tasks(owner: str, name: str, application: Application, who: Principal, turns: Turns) -> AgentTasksView:
+    """Show the last tasks of an agent."""
+    async with turns.turn(who.user.id):
+        agent = await agents.show(who, application, f"{owner}/{name}")
+        found, more = await tasks.find(
+            who, application, TaskFilter(), agent=agent.full_name, limit=MOST_TASKS, after=None
+        )
+    return AgentTasksView(
+        agent=agent,
+        tab="tasks",
+        manages=manages(agent),
+        changes=changes(who, agent),
+        tasks=[task_summary(one) for one in found],
+        more=more is not None,
+    )
+
+
+def manages(agent: AgentInfo) -> bool:
+    """Tell whether whoever looks may see an agent's instances and tokens."""
+    return agent.access != "call"
+
+
+def changes(who: Principal, agent: AgentInfo) -> bool:
+    """Tell whether somebody may change an agent that they see."""
+    return manages(agent) and role_allows(who.user.role, Right.WRITE_AGENTS)
+
+
+def rows(instances: Sequence[AgentInstance], running: Sequence[TaskSummary]) -> list[InstanceRow]:
+    """Return instances with what they run, as far as it is known."""
+    found = []
+    for one in instances:
+        its = [task for task in running if task.instance_id == one.id][:5]
+        found.append(InstanceRow(one, its, max(0, one.slots_used - len(its))))
+    return found
+
+
+def policy_words(policy: Policy, *, streams: bool) -> list[str]:
+    """Return how a skill's tasks are delivered, as far as it is not the usual."""
+    usual, words = Policy(), []
+    if streams:
+        words.append("streams its output")
+    if policy.delivery is not usual.delivery:
+        words.append("at most once" if policy.delivery is Delivery.AT_MOST_ONCE else str(policy.delivery))
+    elif policy.max_attempts != usual.max_attempts:
+        words.append(f"{plural(policy.max_attempts, 'attempt')} if its process is lost")
+    if policy.retries:
+        words.append(f"{plural(policy.retries, 'retry', 'retries')} after an error")
+    if policy.timeout is not None:
+        words.append(f"at most {seconds(policy.timeout)}")
+    return words

@@ -1,0 +1,158 @@
+"""The story of the specification in a browser: generate a token, start an agent with it, see it come, revoke it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from agentic_atlas import Client
+from tests.browser import browser
+from tests.e2e.processes import Platform, Process, connected, python
+from tests.e2e.programs import ECHO
+from tests.looked_at import DESKTOP, PASSWORD, PHONE, SCHEMES, Window, log_in, set_password, window
+
+TWICE = ECHO.replace('"echo"', '"twice"')
+PAGES = ("", "/tokens", "/tasks", "/settings")
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def known(shared_platform: Platform) -> Platform:
+    """A network with an agent that has done something, and whose administrator has a password."""
+    set_password(shared_platform)
+    with (
+        Client(shared_platform.url, api_key=shared_platform.api_key) as atlas,
+        shared_platform.agent("echo", ECHO) as agent,
+    ):
+        agent.wait_for(connected)
+        atlas.call("echo", "say", text="hello")
+    return shared_platform
+
+
+def set_up(one: Window, platform: Platform) -> None:
+    """Come in by the link that the network printed, as whoever starts it does."""
+    assert platform.process is not None
+    line = next(line for line in platform.process.lines if "first_login" in line)
+    one.page.goto(line.split('"first_login":"')[1].partition('"')[0])
+    one.page.get_by_role("textbox", name="Password", exact=True).fill(PASSWORD)
+    one.page.get_by_label("The same again").fill(PASSWORD)
+    one.page.get_by_role("button", name="Set the password and log in").click()
+    expect(one.page).to_have_url(f"{one.url}/overview")
+
+
+def test_a_token_is_generated_its_agent_comes_and_goes_when_it_is_revoked(platform: Platform, opened: Browser) -> None:
+    allowed = ["clipboard-read", "clipboard-write"]
+    with window(opened, platform, permissions=allowed) as one:
+        set_up(one, platform)
+        page = one.page
+        page.get_by_role("link", name="Local Agents").click()
+        page.get_by_role("link", name="Generate token").click()
+        page.get_by_label("Agent", exact=True).fill("echo")
+        page.get_by_label("Name of the token").fill("desk")
+        page.get_by_role("button", name="Generate token").click()
+        standing = page.get_by_role("complementary", name="Your agent")
+        expect(standing).to_contain_text("Waiting for your agent")
+        # Loading the page again makes no other token, and does not show this one.
+        expect(page).to_have_url(re.compile(r"/tokens/tok_\w+$"))
+        page.get_by_role("button", name="Copy the .env").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        env = page.evaluate("navigator.clipboard.readText()")
+        assert one.violations() == []
+
+        folder = platform.folder / "desk"
+        folder.mkdir()
+        (folder / ".env").write_text(env)
+        (folder / "agent.py").write_text(ECHO)
+        command = python("-m", "agentic_atlas", "run", "agent.py")
+        environ = {name: value for name, value in platform.environ.items() if name != "ROUTER_WS_URL"}
+        agent = Process(*command, folder=folder, environ=environ)
+        try:
+            expect(standing).to_contain_text("Your agent is connected")
+            expect(standing).to_contain_text("agentic-atlas/")
+            assert one.violations() == []
+            standing.get_by_role("link", name="See what it can do").click()
+            expect(page.get_by_role("heading", name="admin/echo")).to_contain_text("online")
+            expect(page.locator(".skill")).to_contain_text("say")
+
+            page.get_by_role("link", name="Tokens", exact=True).click()
+            page.get_by_role("link", name="desk").click()
+            page.get_by_role("button", name="Revoke this token").click()
+            expect(page.get_by_role("heading", name="This token was revoked")).to_be_visible()
+            expect(page.get_by_role("button", name="Revoke this token")).to_have_count(0)
+            one.go("/agents/admin/echo")
+            expect(page.get_by_role("heading", name="admin/echo")).to_contain_text("offline")
+            agent.wait_for("the token has been revoked")
+        finally:
+            agent.kill()
+        assert one.faults == []
+
+
+def test_whoever_waits_for_an_agent_is_told_that_another_process_has_the_token(
+    known: Platform, opened: Browser
+) -> None:
+    with window(opened, known) as one, Client(known.url, api_key=known.api_key) as atlas:
+        log_in(one)
+        atlas.agents.create("twice")
+        made = atlas.tokens.create("twice")
+        page = one.go("/agents/admin/twice")
+        with known.agent("twice", TWICE, token=made.token) as first:
+            first.wait_for(connected)
+            expect(page.get_by_role("heading", name="admin/twice")).to_contain_text("online")
+            with known.agent("twice", TWICE, token=made.token):
+                expect(page.get_by_text("Another process has this token already")).to_be_visible()
+        assert one.faults == []
+
+
+@pytest.mark.parametrize(("scheme", "size"), list(product(SCHEMES, (DESKTOP, PHONE))))
+def test_the_pages_of_an_agent_can_be_used_by_everybody_and_are_quiet(
+    known: Platform, opened: Browser, scheme: str, size: tuple[int, int]
+) -> None:
+    with window(opened, known, size=size, color_scheme=scheme, reduced_motion="reduce") as one:
+        log_in(one)
+        with Client(known.url, api_key=known.api_key) as atlas:
+            token = atlas.tokens.list("echo")[0].id
+        found = {}
+        for path in (*(f"/agents/admin/echo{page}" for page in PAGES), f"/tokens/{token}"):
+            one.go(path)
+            found[path] = one.violations()
+            assert one.too_wide() <= 0, path
+        assert {path: violations for path, violations in found.items() if violations} == {}
+        assert one.faults == []
+
+
+def test_settings_of_an_agent_are_changed_with_forms_alone(known: Platform, opened: Browser) -> None:
+    with window(opened, known, java_script_enabled=False) as one:
+        log_in(one)
+        with Client(known.url, api_key=known.api_key) as atlas:
+            atlas.agents.create("plain")
+        page = one.go("/agents/admin/plain/settings")
+        page.get_by_label("Description").fill("<b>Plain</b>")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator(".heading")).to_contain_text("<b>Plain</b>")
+        page.get_by_label("Share with").fill("nobody-of-this-name")
+        page.get_by_role("button", name="Share").click()
+        expect(page.get_by_text("there is no user")).to_be_visible()
+        page.get_by_label("Share with").fill("everyone")
+        page.get_by_role("button", name="Share").click()
+        expect(page.get_by_text("Seen by everyone on this network.")).to_be_visible()
+        page.get_by_role("button", name="Share no more with everyone").click()
+        expect(page.get_by_text("Seen by admin, and administrators.")).to_be_visible()
+        page.get_by_role("button", name="Disable plain").click()
+        expect(page.get_by_role("heading", name="admin/plain")).to_contain_text("disabled")
+        page.get_by_role("button", name="Enable plain").click()
+        page.get_by_label("Name", exact=True).fill("plainer")
+        page.get_by_role("button", name="Save").click()
+        expect(page).to_have_url(f"{one.url}/agents/admin/plainer/settings")
+        page.get_by_label("Delete admin/plainer with its tokens").check()
+        page.get_by_role("button", name="Delete plainer").click()
+        expect(page).to_have_url(f"{one.url}/agents")
+        assert [fault for fault in one.faults if "404" not in fault] == []
