@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -189,7 +190,7 @@ def test_a_disabled_agent_waits_and_is_back_when_it_is_enabled(platform: Platfor
     with platform.agent("echo", ECHO) as agent:
         agent.wait_for(connected)
         disable(disabled=True)
-        assert "have its owner enable it" in agent.wait_for("this agent is disabled")
+        assert "have its owner enable it" in agent.wait_for("this agent or its owner is disabled")
         disable(disabled=False)
         agent.wait_for("back after")
         assert client.call("echo", "say", text="here again") == "here again"
@@ -212,6 +213,21 @@ async def wait(text: str) -> str:
     while not Path(os.environ["GATE"]).exists():
         await asyncio.sleep(0.01)
     return text
+
+if __name__ == "__main__":
+    agent.run()
+"""
+
+
+PID = """
+import os
+from agentic_atlas import Agent
+
+agent = Agent("echo")
+
+@agent.skill
+async def pid() -> int:
+    return os.getpid()
 
 if __name__ == "__main__":
     agent.run()
@@ -265,6 +281,45 @@ def test_what_runs_when_a_rotated_token_ends_is_finished_and_the_agent_comes_bac
         assert [one.status for one in client.tokens.list("echo") if one.in_use] == ["active"]
         assert "waits" not in agent.output
         assert agent.stop() == 0
+
+
+def test_another_token_beside_an_agent_is_for_when_its_own_ends_and_what_runs_goes_on(
+    platform: Platform, client: Client, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with platform.agent("echo", LONG, token=platform.token("echo"), in_file=True, GATE=str(gate)) as agent:
+        agent.wait_for(connected)
+        (first,) = client.tokens.list("echo")
+        task = client.submit("echo", "wait", text="done in the end")
+        agent.wait_for("task received")
+        new_token_beside(agent, platform)
+        platform.stop()
+        platform.start()
+        agent.wait_for("back after")
+        gate.touch()
+        assert task.result(PATIENCE) == "done in the end"
+        assert task.refresh().attempt == 1
+        assert [one.id for one in client.tokens.list("echo") if one.in_use] == [first.id]
+        client.tokens.revoke(first.id)
+        agent.wait_for("going on with the one that came in its place")
+        agent.wait_for("back after")
+        assert client.call("echo", "say", text="and more") == "and more"
+        assert [one.id != first.id for one in client.tokens.list("echo") if one.in_use] == [True]
+        assert agent.stop() == 0
+
+
+def test_of_two_processes_with_copies_of_one_state_folder_one_gets_tasks(platform: Platform, client: Client) -> None:
+    state, copy = platform.folder / "state", platform.folder / "copy"
+    first_token = platform.token("echo", expires_in=8)
+    with platform.agent("echo", PID, token=first_token, in_file=True) as first:
+        first.wait_for("the token was renewed")
+        shutil.copytree(state, copy)
+        with platform.agent("echo", PID, token=first_token, XDG_STATE_HOME=str(copy)) as second:
+            second.wait_for("another process is connected with the same token")
+            # The file beside it has another lineage by now, which makes no second seat of the first one's.
+            new_token_beside(first, platform)
+            assert {client.call("echo", "pid") for _ in range(20)} == {first.pid}
+            assert second.running
 
 
 def test_a_renewed_token_is_in_the_file_and_the_next_process_uses_it(platform: Platform, client: Client) -> None:

@@ -340,7 +340,8 @@ class Agents(Protocol):
         """An instance connects: store it, what its agent offers from now on, and mark its token used.
 
         It holds the one seat of its token's lineage, so no other instance with any of these is connected any more. A
-        process whose token is over may go on with another one of its agent.
+        process may go on with a token of another lineage of its agent once it can't come back with its old one: that is
+        over, or another instance has its seat. Until then Conflict (`instance_exists`): nobody takes its place by that.
         Returns it with its generation: one more than it has here, and two more than its last one that is stored, for
         the one after that may have been given to a connection that was not (`come_back`).
         """

@@ -251,6 +251,28 @@ async def test_a_process_whose_token_is_over_goes_on_with_another_one_of_its_age
         assert [one.token_id for one in await store.agents.instances(LIBRARY.id)] == ["tok_second"]
 
 
+async def test_a_process_whose_seat_another_has_goes_on_with_another_token_and_who_may_come_back_keeps_its_place(
+    opened: Open,
+) -> None:
+    async with opened() as store:
+        await populate(store)
+        await store.tokens.add(Token("tok_second", LIBRARY.id, "", NOW, NOW + 100))
+        cut_off = await store.agents.register(instance(1), "", [])
+        await store.agents.depart(cut_off.id, cut_off.generation, NOW)
+        with pytest.raises(Conflict):
+            await store.agents.register(instance(1, token_id="tok_second"), "", [])
+        in_its_seat = await store.agents.register(instance(2), "", [])
+        on_another = await store.agents.register(instance(1, token_id="tok_second"), "", [])
+        assert on_another.generation > cut_off.generation
+        connected = {
+            one.id: one.token_id for one in await store.agents.instances(LIBRARY.id) if not one.disconnected_at
+        }
+        assert connected == {"inst_1": "tok_second", "inst_2": TOKEN.id}
+        await store.agents.depart(in_its_seat.id, in_its_seat.generation, NOW)
+        with pytest.raises(Conflict):
+            await store.agents.register(instance(1), "", [])
+
+
 @pytest.mark.parametrize("missing", [{"agent_id": "agent_none"}, {"token_id": "tok_none"}])
 async def test_an_instance_needs_its_agent_and_its_token(opened: Open, missing: dict[str, Any]) -> None:
     async with opened() as store:

@@ -305,14 +305,18 @@ def _offer(connection: Connection, agent_id: str, declared: Sequence[SkillRecord
 
 
 def _connect(connection: Connection, instance: Instance) -> Instance:
-    last = connection.execute(select(instances).where(instances.c.id == instance.id).with_for_update()).one_or_none()
-    if last is None:
+    query = select(*INSTANCES.read).where(instances.c.id == instance.id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
         _forget_oldest(connection, instance.agent_id)
         registered = msgspec.structs.replace(instance, generation=instance.generation + 1, disconnected_at=None)
         connection.execute(insert(instances).values(INSTANCES.values(registered)))
         return registered
+    last = INSTANCES.value(row)
     if last.agent_id != instance.agent_id or not (
-        (last.lineage or last.token_id) == instance.root or _is_over(connection, last.token_id, instance.connected_at)
+        last.root == instance.root
+        or _is_over(connection, last.token_id, instance.connected_at)
+        or _is_taken(connection, last)
     ):
         raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
     generation = max(instance.generation, last.generation + 1) + 1
@@ -325,6 +329,17 @@ def _is_over(connection: Connection, token_id: str, now: float) -> bool:
     """Whether nobody can come with this token any more, so that its process may go on with another one."""
     row = connection.execute(select(*TOKENS.read).where(tokens.c.id == token_id)).one()
     return TOKENS.value(row).over(now)
+
+
+def _is_taken(connection: Connection, last: Instance) -> bool:
+    """Whether another instance has the seat of this one's lineage, so that its process may go on with another token."""
+    another = select(instances.c.id).where(
+        instances.c.agent_id == last.agent_id,
+        or_(instances.c.token_id == last.root, instances.c.lineage == last.root),
+        instances.c.id != last.id,
+        instances.c.disconnected_at.is_(None),
+    )
+    return connection.execute(another.limit(1)).one_or_none() is not None
 
 
 def _forget_oldest(connection: Connection, agent_id: str) -> None:

@@ -328,7 +328,11 @@ class MemoryAgents:
             raise NotFound("the agent does not exist any more", code="agent_not_found")
         if last is not None and (
             last.agent_id != instance.agent_id
-            or not (last.root == instance.root or self.tokens.is_over(last.token_id, now))
+            or not (
+                last.root == instance.root
+                or self.tokens.is_over(last.token_id, now)
+                or _is_taken(last, self._instances.values())
+            )
         ):
             raise Conflict("this instance id belongs to the holder of another token", code="instance_exists")
         self.tokens.used(instance, now)
@@ -405,6 +409,12 @@ class MemoryAgents:
     def known(self, agent_id: str) -> AgentRecord | None:
         """Return the agent, at once."""
         return self._agents.get(agent_id)
+
+
+def _is_taken(last: Instance, among: Iterable[Instance]) -> bool:
+    """Whether another instance has the seat of this one's lineage, so that its process may go on with another token."""
+    others = (one for one in among if one.root == last.root and one.id != last.id)
+    return any(one.disconnected_at is None for one in others)
 
 
 def _present_first(instances: Iterable[Instance], agent_id: str) -> list[Instance]:

@@ -98,7 +98,8 @@ async def _registered(engine: Engine, instance: Instance, description: str, skil
         else:
             registered = await _register(engine, instance, description, digest)
     except Conflict as error:
-        raise NotAdmitted(CloseCode.INVALID_REGISTRATION, error.code, error.message) from None
+        # Not for good: a process comes back with the token by which its instance is known, or once it may have another.
+        raise NotAdmitted(CloseCode.TOKEN_IN_USE, error.code, error.message) from None
     else:
         offers.came(agent_id, instance.id, skills, registered.generation)
         return registered

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
-from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back, decode_reason
+from agentic_atlas.protocol.closing import ADVICE, Advice, CloseCode, comes_back, decode_reason
 from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable, plain
 from agentic_atlas.transport.receiver import Closed
 
@@ -21,6 +21,10 @@ _SHUT_OUT = {
 }
 """Why a handshake is refused for which a connection may be closed as well: the same sentence for both."""
 _EXPIRED = CloseCode.TOKEN_EXPIRED.name.lower()
+_KNOWN_OTHERWISE = Advice(
+    "this process is known to the router by another token, which is still good",
+    "revoke that one (`atlas tokens list AGENT` has it), or start the process again",
+)
 _UNKNOWN_FIX = "update agentic-atlas; if it stays, ask whoever runs the router"
 _EXPLAINED = (CloseCode.INVALID_REGISTRATION, CloseCode.WRONG_AGENT)
 """Codes whose reason has a message that says more."""
@@ -98,7 +102,11 @@ def reason(closed: Closed) -> str:
         return closed.why
     if closed.code in (1005, 1006):
         return "it was cut"
-    return _sentence(closed, fix=closed.code == CloseCode.TOKEN_IN_USE)
+    if closed.code != CloseCode.TOKEN_IN_USE:
+        return _sentence(closed, fix=False)
+    if decode_reason(closed.reason).code == "instance_exists":
+        return f"{_KNOWN_OTHERWISE.happened}: {_KNOWN_OTHERWISE.fix}"
+    return _sentence(closed, fix=True)
 
 
 def retry_after(closed: Closed) -> float | None:

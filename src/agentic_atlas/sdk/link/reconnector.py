@@ -127,6 +127,7 @@ class Reconnector:
         """The router has let the agent in."""
         self._grace, self._cut_at = welcome.grace, None
         self._known, self._told, self._pause = True, None, self._timeouts.watch
+        self._tokens.let_in()
         line = self._outage.back(self._clock())
         self._log.info(line or f"connected to {self._url}")
         if welcome.token_expires_at is not None:
@@ -174,7 +175,7 @@ class Reconnector:
     def _tell_of_end(self) -> None:
         """Say that the token ends, where nothing else is known to come after it."""
         line = self._expiry.line(self._clock())
-        if line is not None and self._tokens.current() == self._using:
+        if line is not None and self._tokens.newest() == self._using:
             self._log.warning(line)
 
     async def _once(self) -> KeptOut | float:
@@ -193,6 +194,7 @@ class Reconnector:
         began_at = self._clock()
         self.session = session
         try:
+            self._tokens.show(self._using)
             session.begin(socket, self._base)
             closed = await socket.ended()
         finally:
@@ -219,6 +221,8 @@ class Reconnector:
             self._told = refusal.error.code
             self._log.warning(explain.waiting(refusal))
         self._outage.kept_out(self._clock())
+        if not self._known:
+            self._tokens.show(None)
         await self._changed(again=remedy is Remedy.ENABLING)
         return True
 
@@ -248,6 +252,7 @@ class Reconnector:
         if closed.code == CloseCode.RESTART:
             self._backoff.reset()
         if closed.code == CloseCode.TOKEN_IN_USE:
+            self._tokens.in_use(self._using)
             asked = max(asked or 0.0, self._timeouts.in_use)
         return self._wait(asked)
 

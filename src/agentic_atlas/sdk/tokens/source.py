@@ -1,17 +1,20 @@
 """Which token an agent connects with: the configured one, the one that came in its place, or a new one in `.env`.
 
-A token that the router has refused for good is not used again. While no other is there, the agent waits for one: it
-asks here again and again, and whoever writes a new one into `.env` has it come back.
+A process stays with the lineage of tokens that it showed, for what it runs is known by that, until the router refuses
+it for good; while another process has the seat of that one, the others are tried before it. A token that was refused
+for good is not used again. While no other is there, the agent waits for one: it asks here again and again, and whoever
+writes a new one into `.env` has it come back.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from agentic_atlas.errors import ConfigurationError, InvalidInput
 from agentic_atlas.sdk import dotenv_file
 from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.tokens.renewed import RenewedTokens
+from agentic_atlas.sdk.tokens.unverified import lineage_name
 
 VARIABLE = "AGENT_JWT_TOKEN"
 
@@ -46,16 +49,41 @@ class TokenSource:
         self._wall = wall
         self._log = log
         self._refused: set[str] = set()
+        self._shown: str | None = None
+        # Of another lineage, shown before that: it may be what this process is known by, until it is let in again.
+        self._before: str | None = None
+        self._in_use: str | None = None
         self._told = False
 
     def current(self) -> str:
         """Return the token for the next connection."""
-        return next(self._good(), self._configured)
+        good = self._good()
+        return min(good, key=self._rank, default=self._configured) if len(good) != 1 else good[0]
+
+    def newest(self) -> str:
+        """Return the token that is meant to be used in the end."""
+        return next(iter(self._good()), self._configured)
 
     @property
     def usable(self) -> bool:
         """Whether there is a token that has not been refused."""
-        return next(self._good(), None) is not None
+        return bool(self._good())
+
+    def show(self, token: str | None) -> None:
+        """This process says who it is with this token; None: it is known by none."""
+        if token == self._shown:
+            return
+        if token is None or (self._shown is not None and not _same(token, self._shown)):
+            self._before = None if token is None else self._shown
+        self._shown = token
+
+    def let_in(self) -> None:
+        """The router has let this process in."""
+        self._before = self._in_use = None
+
+    def in_use(self, token: str) -> None:
+        """The router keeps this process out for now: another has the token's seat, or it is known by another token."""
+        self._in_use = token
 
     def refuse(self, token: str) -> None:
         """The router has refused this token for good."""
@@ -71,19 +99,24 @@ class TokenSource:
         if held is not None and held[0] == token:
             self._write(held[1], renewed)
 
-    def _good(self) -> Iterator[str]:
-        """Yield what has not been refused, the best first."""
-        return (token for token in self._candidates() if token not in self._refused)
-
-    def _candidates(self) -> Iterator[str]:
-        held = self._in_file() if self._from_file else None
-        if held is not None:
+    def _good(self) -> list[str]:
+        """Return what has not been refused, the newest first."""
+        held = self._in_file()
+        if self._from_file and held is not None:
             self._configured = held[0]
-        yield from self._kept.chain(self._configured)
+        own = self._not_refused(self._configured, self._shown, self._before)
         # With a token from elsewhere, that in the file counts only when no other is left.
-        other = None if self._from_file else self._in_file()
-        if other is not None:
-            yield from self._kept.chain(other[0])
+        return own if own or self._from_file or held is None else self._not_refused(held[0])
+
+    def _not_refused(self, *firsts: str | None) -> list[str]:
+        chains = [self._kept.chain(first) for first in dict.fromkeys(firsts) if first is not None]
+        return [token for chain in chains for token in chain if token not in self._refused]
+
+    def _rank(self, token: str) -> int:
+        """Return a lower number for what is tried sooner."""
+        if self._in_use is not None and _same(token, self._in_use):
+            return 2
+        return int(self._shown is None or not _same(token, self._shown))
 
     def _write(self, file: Path, renewed: str) -> None:
         """Put the token in the place of the older one in `.env`, where that is a file that can be replaced."""
@@ -99,3 +132,7 @@ class TokenSource:
         if not self._told:
             self._told = True
             self._log.info(line)
+
+
+def _same(one: str, other: str) -> bool:
+    return lineage_name(one) == lineage_name(other)

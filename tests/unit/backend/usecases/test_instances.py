@@ -150,10 +150,10 @@ async def test_nobody_is_let_in_with_the_token_of_another_agent() -> None:
     assert await on.stored() == {}
 
 
-async def test_an_instance_id_of_another_token_is_refused_and_its_holder_stays() -> None:
+async def test_an_instance_id_of_another_token_is_refused_for_now_and_its_holder_stays() -> None:
     on = await scene()
     await on.admit()
-    assert await on.refused(token="tok_2") == (CloseCode.INVALID_REGISTRATION, "instance_exists")
+    assert await on.refused(token="tok_2") == (CloseCode.TOKEN_IN_USE, "instance_exists")
     assert await on.stored() == {"ins_1": (1, True)}
     assert [one.name for one in on.network.engine.dispatcher.offers.offered(on.agent_id)] == ["greet"]
 

@@ -16,10 +16,12 @@ from agentic_atlas.sdk.link.reconnector import Reconnector
 from agentic_atlas.sdk.link.session import AgentSession
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.tokens.source import TokenSource
+from agentic_atlas.sdk.tokens.unverified import lineage_name
 from agentic_atlas.transport.receiver import Closed
 from tests.still_loop import StillLoop
 from tests.unit.sdk.link.router_end import BASE, Agent, RouterEnd
 from tests.unit.sdk.memory_log import MemoryLog
+from tests.unit.sdk.unsigned import token
 
 URL = "ws://localhost:8080/ws"
 CUT = Closed(1006)
@@ -37,7 +39,7 @@ class Network:
         self.shown: list[str] = []
         self.in_file: str | None = None
         tokens = TokenSource("token", log=self.log, from_file=True, in_file=self._look)
-        self._answers = list(answers)
+        self.answers = list(answers)
         self._loop = asyncio.get_running_loop()
         self.agent = Reconnector(
             URL,
@@ -61,10 +63,10 @@ class Network:
     async def _connect(self, token: str, session: AgentSession) -> RouterEnd:
         self.tries.append(self._loop.time())
         self.shown.append(token)
-        if not self._answers:
+        if not self.answers:
             self.agent.finish()
             raise Unreachable("nobody is left")
-        answer = self._answers.pop(0)
+        answer = self.answers.pop(0)
         if isinstance(answer, AtlasError):
             raise answer
         router = RouterEnd()
@@ -150,6 +152,58 @@ async def test_a_token_in_use_is_tried_again_after_half_a_minute() -> None:
     assert net.waits == [30.2]
     (line,) = net.log.at("warning")
     assert line.startswith("not connected: another process is connected with the same token")
+
+
+def beside(net: Network, put: Answer) -> Answer:
+    """Answer so, after another token was put into `.env`."""
+
+    def answer(router: RouterEnd) -> Closed | None:
+        net.in_file = "new"
+        return put(router)
+
+    return answer
+
+
+async def test_a_process_stays_with_its_token_though_there_is_a_new_one_until_that_is_refused() -> None:
+    net = Network()
+    net.answers[:] = [
+        beside(net, lets_in_and(RESTART)),
+        lets_in_and(CUT),
+        REFUSED["revoked at the handshake"],
+        lets_in_and(CUT),
+    ]
+    assert await net.agent.run() is None
+    assert net.shown[:4] == ["token", "token", "token", "new"]
+    assert not [line for line in net.log.at("warning") if "waits" in line]
+
+
+async def test_whose_seat_another_has_tries_the_new_token_and_who_is_known_by_another_that_one_again() -> None:
+    net = Network()
+    known_otherwise = closes(Closed(CloseCode.TOKEN_IN_USE, encode_reason("instance_exists")))
+    in_use = closes(Closed(CloseCode.TOKEN_IN_USE, encode_reason("token_in_use")))
+    net.answers[:] = [beside(net, in_use), known_otherwise, in_use, lets_in_and(CUT), lets_in_and(CUT)]
+    assert await net.agent.run() is None
+    assert net.shown[:5] == ["token", "new", "token", "new", "new"]
+
+
+async def test_a_process_that_is_known_by_another_token_says_what_to_do_and_never_ends() -> None:
+    known_otherwise = closes(Closed(CloseCode.TOKEN_IN_USE, encode_reason("instance_exists")))
+    net = Network(*[known_otherwise] * 3, lets_in_and(CUT))
+    assert await net.agent.run() is None
+    assert net.waits[:3] == [30.2, 30.4, 30.8]
+    assert "still good: revoke that one" in net.log.at("warning")[0]
+
+
+async def test_a_new_agent_that_is_disabled_may_be_given_another_token() -> None:
+    disabled = HandshakeRefused(403, "this agent is disabled", code="agent_disabled", retry_after=None)
+    net = Network()
+    net.answers[:] = [beside(net, closes(Closed(CloseCode.AGENT_DISABLED))), lets_in_and(CUT)]
+    await net.agent.run()
+    assert net.shown[:2] == ["token", "new"]
+    known = Network()
+    known.answers[:] = [lets_in_and(CUT), beside(known, lets_in_and(CUT)), disabled, lets_in_and(CUT)]
+    await known.agent.run()
+    assert known.shown[:4] == ["token"] * 4, "what it ran is known by that"
 
 
 @pytest.mark.parametrize(
@@ -306,12 +360,13 @@ async def ticking(net: Network, seconds: float) -> None:
 
 
 async def test_a_token_is_renewed_on_the_connection_again_and_again() -> None:
-    answer, asked = renewing(Renewal("second", 60.0, renewable=True), Renewal("third", 90.0, renewable=True))
+    second, third = (token(jti, lineage=lineage_name("token")) for jti in ("second", "third"))
+    answer, asked = renewing(Renewal(second, 60.0, renewable=True), Renewal(third, 90.0, renewable=True))
     net = Network(answer)
     await asyncio.gather(net.agent.run(), ticking(net, 70.0))
     assert [round(at) for at in asked] == [24, 52]
     assert net.tries == [0.0]
-    assert net.agent._tokens.current() == "third"
+    assert net.agent._tokens.current() == third
     renewed = [line for line in net.log.at("info") if "the token was renewed" in line]
     assert len(renewed) == 2
     assert not net.log.at("warning")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 from pathlib import Path
 
@@ -12,16 +10,13 @@ import pytest
 from agentic_atlas.sdk.tokens.renewed import RenewedTokens
 from agentic_atlas.sdk.tokens.source import TokenSource
 from tests.unit.sdk.memory_log import MemoryLog
+from tests.unit.sdk.unsigned import token
 
 NOW = 1_000.0
 
 
-def token(jti: str, exp: int = 5_000) -> str:
-    payload = base64.urlsafe_b64encode(json.dumps({"jti": jti, "exp": exp}).encode()).rstrip(b"=").decode()
-    return f"head.{payload}.signature"
-
-
-FIRST, SECOND, THIRD, PASTED = (token(jti) for jti in ("tok_1", "tok_2", "tok_3", "tok_9"))
+FIRST, PASTED = token("tok_1"), token("tok_9")
+SECOND, THIRD = (token(jti, lineage="tok_1") for jti in ("tok_2", "tok_3"))
 
 
 class Home:
@@ -93,6 +88,45 @@ def test_another_token_in_the_file_stays_there_and_wins(home: Home) -> None:
     assert home.has() == PASTED
     assert tokens.current() == PASTED
     assert home.start().current() == PASTED
+
+
+def test_a_process_stays_with_what_it_showed_until_that_is_refused(home: Home) -> None:
+    home.write(FIRST)
+    tokens = home.start()
+    tokens.show(FIRST)
+    home.write(PASTED)
+    assert (tokens.current(), tokens.newest()) == (FIRST, PASTED)
+    tokens.renew(FIRST, SECOND)
+    assert (tokens.current(), tokens.newest(), home.has()) == (SECOND, PASTED, PASTED)
+    tokens.refuse(SECOND)
+    assert tokens.current() == FIRST
+    tokens.refuse(FIRST)
+    assert tokens.current() == PASTED
+    assert home.start().current() == PASTED
+
+
+def test_what_was_rotated_from_what_a_process_showed_wins_at_once(home: Home) -> None:
+    home.write(FIRST)
+    tokens = home.start()
+    tokens.show(FIRST)
+    home.write(THIRD)
+    assert tokens.current() == tokens.newest() == THIRD
+
+
+def test_while_the_seat_is_anothers_the_other_token_is_tried_first(home: Home) -> None:
+    home.write(FIRST)
+    tokens = home.start()
+    tokens.show(FIRST)
+    tokens.in_use(FIRST)
+    assert tokens.current() == FIRST, "there is no other"
+    home.write(PASTED)
+    assert tokens.current() == PASTED
+    tokens.show(PASTED)
+    tokens.in_use(PASTED)
+    assert tokens.current() == FIRST, "and that before the other again"
+    tokens.show(FIRST)
+    tokens.let_in()
+    assert tokens.current() == FIRST
 
 
 def test_an_older_one_that_is_put_back_leads_to_the_newest(home: Home) -> None:
