@@ -29,8 +29,10 @@ async def create(who: Principal, engine: Engine, name: str, role: Role | None) -
     user = await engine.store.users.by_name(name)
     require_over(who, (role or Role.MEMBER) if user is None else user.role)
     if user is None:
-        user = User(engine.ids("usr"), check_name(name, "a user"), role or Role.MEMBER, engine.clock())
-        await engine.store.users.add(user)
+        user = await _made(
+            engine, User(engine.ids("usr"), check_name(name, "a user"), role or Role.MEMBER, engine.clock())
+        )
+        require_over(who, user.role)
     if role not in (None, user.role):
         raise Conflict(
             f"{user.name} is there already, as {user.role}, which an invitation leaves as it is: "
@@ -87,6 +89,15 @@ async def accept(who: Principal | None, engine: Engine, secret: str, password: s
         raise _no_invitation()
     engine.access.forget()
     engine.people.logged_out(ended)
+    return user
+
+
+async def _made(engine: Engine, user: User) -> User:
+    """Store a user; return who is called so, for somebody else may have invited them at the same time."""
+    try:
+        await engine.store.users.add(user)
+    except Conflict:
+        return await engine.store.users.by_name(user.name) or user
     return user
 
 

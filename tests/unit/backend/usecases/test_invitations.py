@@ -37,9 +37,11 @@ async def test_an_invitation_makes_the_user_and_sets_their_password_once() -> No
     assert (await sessions.log_in(None, network.application, *login, Visitor())).user == user
 
 
-async def test_of_invitations_made_at_once_one_is_good_and_used_it_is_the_last() -> None:
+@pytest.mark.parametrize("there", [True, False], ids=["of a user", "of somebody new"])
+async def test_of_invitations_made_at_once_one_is_good_and_used_it_is_the_last(there: bool) -> None:
     network, root = await prepared()
-    await users.create(root, network.application, "ada", Role.MEMBER)
+    if there:
+        await users.create(root, network.application, "ada", Role.MEMBER)
     made = await asyncio.gather(*(invitations.create(root, network.application, "ada", None) for _ in range(4)))
     ((open_one, _),) = await invitations.find(root, network.application)
     for invitation, _, secret in made:
@@ -74,6 +76,18 @@ async def test_another_role_than_somebody_has_is_refused_with_how_to_give_it() -
     assert await invitations.show(None, network.application, secret) == (made, user)
     for same in (None, Role.MEMBER):
         assert (await invitations.create(root, network.application, "ada", same))[1] == user
+
+
+async def test_of_two_who_invite_somebody_new_in_other_roles_at_once_one_is_told_which_role_they_have() -> None:
+    network, root = await prepared()
+    roles = (Role.MEMBER, Role.VIEWER)
+    calls = (invitations.create(root, network.application, "ada", role) for role in roles)
+    made = await asyncio.gather(*calls, return_exceptions=True)
+    (refused,) = [one for one in made if isinstance(one, BaseException)]
+    assert isinstance(refused, Conflict)
+    assert refused.code == "other_role"
+    ((_, user),) = await invitations.find(root, network.application)
+    assert user.role is roles[[isinstance(one, tuple) for one in made].index(True)]
 
 
 async def test_a_password_that_is_not_taken_leaves_the_invitation_as_it_was() -> None:
