@@ -10,6 +10,7 @@ import msgspec
 
 from agentic_atlas.auth import base64url, digest, new_secret
 from agentic_atlas.backend.accounts import SIGN_ON_LIFETIME
+from agentic_atlas.backend.domain.people import Account, Entry, with_password_of
 from agentic_atlas.backend.engine.allowance import Allowance, Holders, neighbourhood, networks
 from agentic_atlas.errors import Busy, Unauthenticated
 
@@ -29,6 +30,11 @@ class Linker(msgspec.Struct, frozen=True):
     """Digest of what they have shown."""
     password_at: float | None
     """When their password was set; None: they have none."""
+
+    @property
+    def entry(self) -> Entry:
+        """Let in who is not disabled, and whose password is still the one that they began with."""
+        return with_password_of(Account(self.user_id, password_at=self.password_at))
 
 
 class Departure(msgspec.Struct, frozen=True):

@@ -12,12 +12,11 @@ from msgspec.structs import replace
 from agentic_atlas.backend.accounts import SignOn, Vouched
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.people import (
-    Account,
     Entered,
     LinkedIdentity,
     Visitor,
+    enabled,
     login_failed,
-    with_password_of,
 )
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
@@ -83,7 +82,9 @@ async def finish(
     user = await (_linked(engine, identity, linker) if linker else _user(engine, sign_on, identity, vouched))
     if user.disabled_at is not None:
         raise login_failed()
-    entered = await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy)
+    # Linked with a password that is another one by now, they would come in by what it was taken from them with.
+    entry = enabled if linker is None else linker.entry
+    entered = await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy, entry)
     now = await engine.store.accounts.identified(issuer, vouched.subject)
     if now is None or now.id != user.id:
         # It was removed meanwhile, and maybe before this session was there to be ended with it.
@@ -116,8 +117,7 @@ async def _linked(engine: Engine, identity: LinkedIdentity, linker: Linker) -> U
         who = await engine.people.behind(linker.credential)
     except Unauthenticated:
         raise _begun_by_nobody() from None
-    entry = with_password_of(Account(linker.user_id, password_at=linker.password_at))
-    if await accounts.link(identity, entry):
+    if await accounts.link(identity, linker.entry):
         return who.user
     held_by = await accounts.identified(identity.issuer, identity.subject)
     if held_by is None or held_by.id == linker.user_id:

@@ -14,7 +14,7 @@ from agentic_atlas.backend.domain.records import ApiKey, Role
 from agentic_atlas.backend.engine.people import RECENT_LOGIN
 from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import identities, keys, sessions, single_sign_on, users
+from agentic_atlas.backend.usecases import accounts, identities, keys, sessions, single_sign_on, users
 from agentic_atlas.errors import AtlasError, Conflict, Forbidden, NotFound, Unauthenticated
 from tests.unit.backend.network import Network
 
@@ -190,6 +190,27 @@ async def test_nobody_stays_logged_in_by_what_was_removed_while_they_came_in(mon
     monkeypatch.setattr(network.store.sessions, "add", removed_before)
     with pytest.raises(Unauthenticated) as refused:
         await back(network, "ada")
+    assert refused.value.code == "login_failed"
+    assert await network.engine.people.logged_in.live(ada.user.id) == []
+
+
+async def test_nobody_comes_in_by_linking_who_began_it_with_a_password_that_changes_before_their_session_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = prepared()
+    ada = await with_password(network)
+    left = await away(network, ada)
+    add = network.store.sessions.add
+
+    async def changed_before(session: BrowserSession, *more: Any) -> Any:
+        monkeypatch.undo()
+        network.clock.now += 1
+        await accounts.change_password(ada, network.application, PASSWORD, "low hills behind it", HERE)
+        return await add(session, *more)
+
+    monkeypatch.setattr(network.store.sessions, "add", changed_before)
+    with pytest.raises(Unauthenticated) as refused:
+        await single_sign_on.finish(None, network.application, *left, "ada", None, HERE)
     assert refused.value.code == "login_failed"
     assert await network.engine.people.logged_in.live(ada.user.id) == []
 
