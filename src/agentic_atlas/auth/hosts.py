@@ -46,7 +46,7 @@ class Hosts:
             Forbidden: it is a name that is not this network's (`foreign_host`).
         """
         match = _AUTHORITY.fullmatch(values[0]) if len(values) == 1 else None
-        if match is None:
+        if match is None or (match[1].startswith("[") and not _is_bracketed(match[1])):
             raise InvalidInput("a request names the host it is for, once", code="bad_host")
         if not self._ours(match[1].lower().removesuffix(".")):
             raise Forbidden(f"this network does not go by the name in Host: {_FIX}", code="foreign_host")
@@ -89,6 +89,11 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_bracketed(host: str) -> bool:
+    """Tell whether what is in brackets is an IPv6 address: nothing else is (RFC 3986 section 3.2.2)."""
+    return ":" in host and _is_address(host)
 
 
 def _name_in(name: str) -> str:

@@ -248,7 +248,7 @@ class Routes:
         if request.version not in _VERSIONS:
             raise InvalidInput("HTTP/1.1 is spoken here", code="http_version")
         hosts = request.all("host")
-        if request.authority is not None and len(hosts) == 1:
+        if request.authority is not None and (len(hosts) == 1 or (request.version == "1.0" and not hosts)):
             hosts = (request.authority,)
         # Only HTTP/1.0 knows requests without a host; health checks send them, and no page can.
         authority = self._hosts.check(hosts) if hosts or request.version == "1.1" else ""

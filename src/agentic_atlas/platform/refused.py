@@ -52,6 +52,14 @@ def _to_login(request: Request, plain: Response, *, in_page: bool) -> Response:
     if not in_page:
         asked = f"{request.path}?{request.query}" if request.query else request.path
         return see_other(login_path(asked if request.method in ("GET", "HEAD") else ""))
-    seen = urlsplit(request.first("hx-current-url") or "")
-    back = f"{seen.path}?{seen.query}" if seen.query else seen.path
+    back = _path_in(request.first("hx-current-url") or "")
     return Response(plain.status, [("hx-redirect", login_path(back)), ("cache-control", "no-store")])
+
+
+def _path_in(url: str) -> str:
+    """Return path and query of the page that asked; nothing where it says an address that is none."""
+    try:
+        seen = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{seen.path}?{seen.query}" if seen.query else seen.path

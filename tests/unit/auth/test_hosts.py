@@ -73,6 +73,8 @@ def test_a_name_that_a_page_could_let_point_here_is_not_answered(host: str) -> N
         ["localhost/ws"],
         ["[::1"],
         ["::1"],
+        ["[::::]"],
+        ["[1.2.3.4]"],
         ["a" * 300],
         ["h\u00f6st.example"],
         ["localhost\n"],

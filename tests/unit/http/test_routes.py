@@ -140,3 +140,17 @@ async def test_an_error_of_ours_is_answered_and_any_other_told_to_the_server_alo
     async with client(raises=True) as asking:
         with pytest.raises(KeyError):
             await asking.get("/things/at/broken")
+
+
+@pytest.mark.parametrize(
+    ("authority", "hosts", "status"),
+    [("evil.example", [], 421), ("[::::]", [], 400), ("atlas", [], 200), ("evil.example", ["atlas"], 421)],
+)
+async def test_a_request_of_http_1_0_is_for_the_host_that_its_target_names(
+    authority: str, hosts: list[str], status: int
+) -> None:
+    given = {Shelf: Shelf(), Turns: Turns(monotonic), Cookies: Cookies()}
+    request = Request("GET", "/things/a/parts", fields={"host": hosts}, authority=authority, version="1.0")
+    answer = await Routes(group.routes, given, Hosts())(request)
+    assert isinstance(answer, Response)
+    assert answer.status == status

@@ -65,6 +65,8 @@ def test_a_part_of_a_page_leads_the_page_to_the_log_in_and_back_to_itself() -> N
     assert (answer.status, field(answer, "hx-redirect")) == (401, "/login?next=/agents%3Fx%3D1")
     elsewhere = refusal(asked("/part", hx_current_url="http://atlas//evil.example", **fields), Unauthenticated("who?"))
     assert field(elsewhere, "hx-redirect") == "/login"
+    nowhere = refusal(asked("/part", hx_current_url="http://[", **fields), Unauthenticated("who?"))
+    assert (nowhere.status, field(nowhere, "hx-redirect")) == (401, "/login")
 
 
 @pytest.mark.parametrize(
