@@ -361,7 +361,7 @@ class Patience:
         if self.expired(wall) and (
             connection.agent is None or connection.agent.idle or self.expired(wall, settings.token_drain)
         ):
-            if connection.identity.retires_at < connection.identity.expires_at:
+            if connection.identity.ends_at < connection.identity.expires_at:
                 return CloseCode.TOKEN_REVOKED, ROTATED
             return CloseCode.TOKEN_EXPIRED, "token_expired"
         if not connection.known and now - self._began_at > settings.hello_within:

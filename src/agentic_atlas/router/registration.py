@@ -1,7 +1,6 @@
 """From `hello` to `welcome`: the seat of the token, the backend's word, and what the instance still holds."""
 
 import asyncio
-import math
 from asyncio import Future
 from weakref import WeakValueDictionary
 
@@ -248,7 +247,7 @@ def _welcome(context: RouterContext, connection: Connection, admission: Admit) -
         grace=context.settings.grace,
         now=context.wall(),
         token_expires_at=connection.identity.ends_at,
-        token_renewable=admission.renewable and connection.identity.retires_at == math.inf,
+        token_renewable=admission.renewable and connection.identity.retires_at is None,
         attempts=list(admission.attempts),
     )
 

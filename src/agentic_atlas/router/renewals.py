@@ -74,7 +74,7 @@ class Renewals:
 def retire(connection: Connection, at: float) -> None:
     """The connection's token ends then, if it does not before."""
     identity = connection.identity
-    connection.identity = replace(identity, retires_at=min(identity.retires_at, at))
+    connection.identity = replace(identity, retires_at=min(identity.ends_at, at))
 
 
 def _refused(failure: Failure) -> Renewal:

@@ -10,7 +10,6 @@ that it has given, and never gives more. So neither has to know what is on its w
 Times are seconds since the epoch on the server's clock, durations are seconds.
 """
 
-import math
 from typing import TypeAlias
 
 import msgspec
@@ -47,13 +46,13 @@ class Identity(msgspec.Struct, frozen=True):
     """Id of the first of the tokens that this one came out of; empty: it is the first."""
     key_id: str = ""
     """Of the key that the token is signed with."""
-    retires_at: float = math.inf
-    """From then on it is refused, because another one has taken its place."""
+    retires_at: float | None = None
+    """From then on it is refused, because another one has taken its place; None: none has."""
 
     @property
     def ends_at(self) -> float:
         """From then on the connection is given no new task, and is closed as soon as it has nothing in hand."""
-        return min(self.expires_at, self.retires_at)
+        return self.expires_at if self.retires_at is None else min(self.expires_at, self.retires_at)
 
     @property
     def root(self) -> str:
