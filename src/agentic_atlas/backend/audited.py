@@ -62,9 +62,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "agents.unshare": Audited(kind="agent", name_in="name", told=("subjects",)),
     "agents.delete": Audited(kind="agent", name_in="name"),
     "tokens.issue": Audited(kind="token", name_in="name", told=("agent_name", "lifetime", "scopes", "renews")),
-    "tokens.rotate": Audited(
-        kind="token", id_in="token_id", told=("token_id", "overlap", "lifetime"), shown=("agent",)
-    ),
+    "tokens.rotate": Audited(kind="token", id_in="token_id", told=("overlap", "lifetime"), shown=("agent", "replaces")),
     "tokens.renew": Audited(kind="token", waits=False),
     "tokens.revoke": Audited(kind="token", id_in="token_id", shown=("agent",)),
     "users.create": Audited(kind="user", name_in="name", told=("role",)),

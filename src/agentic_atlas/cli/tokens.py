@@ -96,7 +96,7 @@ def rotate(
             token, overlap=overlapping, expires_in=expires_in, renewable=True if renewable else None
         )
 
-    _hand_over(make, env, json=json)
+    _hand_over(make, env, json=json, of=token)
 
 
 def show_list(*, agent: AgentName, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
@@ -161,8 +161,10 @@ def _span(text: str) -> int | None:
     return times.seconds(text, most=LONGEST) if text else None
 
 
-def _hand_over(make: Callable[[AsyncClient], Awaitable[NewToken]], env: Path | None, *, json: bool) -> None:
-    """Make a token, and hand it to who asked, or into a file."""
+def _hand_over(
+    make: Callable[[AsyncClient], Awaitable[NewToken]], env: Path | None, *, json: bool, of: str = ""
+) -> None:
+    """Make a token, in the place of another one or of none, and hand it to who asked, or into a file."""
     if env is not None:
         # Before there is a token to lose: a file that cannot be written is told now.
         dotenv_file.set_values(env, {})
@@ -178,7 +180,23 @@ def _hand_over(make: Callable[[AsyncClient], Awaitable[NewToken]], env: Path | N
                     await _tell_written(atlas, made, env, me, before)
             return made
 
-    _show(connection.run(work()), env, json=json)
+    made = connection.run(work())
+    _show(made, env, json=json)
+    if of and not json:
+        _tell_retired(made, of)
+
+
+def _tell_retired(made: NewToken, of: str) -> None:
+    """Say which tokens end, for it need not be the one that was named: that may have been replaced long ago."""
+    ended = ", ".join(made.replaces)
+    if not made.replaces or made.replaces_at is None:
+        output.aside(f"Nothing that came out of {of} was good any more.")
+        return
+    clock = times.clock()
+    over = made.replaces_at.timestamp() <= clock.now()
+    end = "over now" if over else f"good until {clock.full(made.replaces_at)}"
+    known = "" if of in made.replaces else f"{of} had been replaced before. "
+    output.aside(f"{known}It takes the place of {ended}, which {'is' if len(made.replaces) == 1 else 'are'} {end}.")
 
 
 async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAmI, before: str) -> None:
@@ -194,7 +212,13 @@ async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAm
 def _show(made: NewToken, env: Path | None, *, json: bool) -> None:
     """Hand the token over: into the file, where it is already, or else to stdout and nowhere else."""
     if json:
-        shown = {"id": made.id, "agent": made.agent, "name": made.name, "expires_at": made.expires_at}
+        shown: dict[str, object] = {
+            "id": made.id,
+            "agent": made.agent,
+            "name": made.name,
+            "expires_at": made.expires_at,
+            **({"replaces": made.replaces, "replaces_at": made.replaces_at} if made.replaces else {}),
+        }
         output.document(shown | ({"token": made.token} if env is None else {"env": str(env)}))
     elif env is None:
         output.say(made.token)

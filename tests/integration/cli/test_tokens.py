@@ -194,6 +194,16 @@ def test_a_token_is_rotated_into_a_file_and_the_old_one_is_told_with_its_end(pla
     assert "eyJ" not in told
 
 
+def test_a_rotation_tells_which_token_it_replaced_when_that_is_not_the_one_that_was_named(platform: Platform) -> None:
+    platform.add_agent("hello")
+    done = atlas("tokens", "rotate", "tok_1")
+    assert "It takes the place of tok_1, which is over now." in " ".join(done.stderr.split())
+    platform.retired = ["tok_2", "tok_3"]
+    done = atlas("tokens", "rotate", "tok_1")
+    told = " ".join(done.stderr.split())
+    assert "tok_1 had been replaced before. It takes the place of tok_2, tok_3, which are over now." in told
+
+
 @pytest.mark.parametrize(("span", "seconds"), [("0s", 0.0), ("0", 0.0), ("30m", 1_800.0)])
 def test_a_rotation_s_overlap_may_be_none(platform: Platform, span: str, seconds: float) -> None:
     assert printed(atlas("tokens", "rotate", "tok_1", "--overlap", span, "--expires", "12h")) == "eyJ.n-e_w.d\n"

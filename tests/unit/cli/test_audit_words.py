@@ -40,9 +40,14 @@ def row(action: str, *, kind: ActorKind = "api_key", by: str = "", about: str = 
             "of two, for 90 d, good for agent:connect, not renewable",
         ),
         (
-            row("tokens.rotate", agent="two", token_id="tok_1", overlap=86_400.0),
+            row("tokens.rotate", agent="two", replaces=["tok_1"], overlap=86_400.0),
             "of two, in place of tok_1, which is good for 1 d more",
         ),
+        (
+            row("tokens.rotate", agent="two", replaces=["tok_1"], overlap=0),
+            "of two, in place of tok_1, which ended with that",
+        ),
+        (row("tokens.rotate", agent="two", replaces=[]), "of two"),
         (row("tokens.issue", agent_name="two", renews=True), "of two"),
         (row("tokens.revoke", agent="two", made_by="eve", why="the end"), "of two, that eve made, the end"),
         (row("users.update", role="admin"), "as admin"),

@@ -128,7 +128,7 @@ async def rotate(
     ended = tuple(one.id for one in retired)
     engine.router.say(Retire(ended, now + overlap) if overlap else Revoke(ended, ROTATED))
     await engine.signing.check(successor)
-    return new_token(successor, agent, who.user.name, now, secret)
+    return new_token(successor, agent, who.user.name, now, secret, retired=retired)
 
 
 @use_case

@@ -210,6 +210,9 @@ async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_routers_kno
     claims = verify(rotated.token, network.engine.signing.ring.verification, now=NOW, network="net_1")
     assert (claims.lineage, claims.exp, rotated.name) == (made.id, NOW + 100, "box")
     assert network.router.told == [Retire((made.id,), NOW + 30)]
+    assert rotated.replaces == (made.id,)
+    assert rotated.replaces_at is not None
+    assert rotated.replaces_at.timestamp() == NOW + 30
     network.clock.now += 29
     await network.engine.access.bearer(made.id, agent.id)
     network.clock.now += 1
@@ -217,6 +220,13 @@ async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_routers_kno
         await network.engine.access.bearer(made.id, agent.id)
     assert (refused.value.code, refused.value.close_code) == ("token_rotated", CloseCode.TOKEN_REVOKED)
     await network.engine.access.bearer(rotated.id, agent.id)
+
+
+async def test_who_rotates_a_token_that_ended_long_ago_is_told_which_one_is_replaced() -> None:
+    network, ada, _, made = await furnished()
+    second = await tokens.rotate(ada, network.application, made.id, overlap=0)
+    third = await tokens.rotate(ada, network.application, made.id, overlap=30)
+    assert third.replaces == (second.id,)
 
 
 async def test_who_comes_with_a_token_that_another_one_replaces_is_told_when_it_ends() -> None:
