@@ -93,6 +93,16 @@ def test_who_logs_in_at_the_provider_is_back_and_logged_in(platform: Platform, o
     assert f"known as {known['id']}" in told
 
 
+def test_who_was_going_somewhere_comes_back_there_from_the_provider(platform: Platform, opened: Browser) -> None:
+    with login_page(opened, platform) as (page, faults):
+        page.goto(f"{platform.url}/settings?from=there")
+        signed_in(page, "next@example.org")
+        page.locator(".who").get_by_text("next", exact=True).wait_for()
+        assert page.url == f"{platform.url}/settings?from=there"
+        assert "atlas_back" not in {one["name"] for one in page.context.cookies(platform.url)}
+        assert faults == []
+
+
 def test_a_user_who_is_there_links_what_they_are_known_by_and_removes_it(platform: Platform, opened: Browser) -> None:
     link = platform.atlas("users", "invite", "grace").strip()
     with login_page(opened, platform) as (page, faults):

@@ -5,6 +5,7 @@ And of identities, as which providers know people here.
 
 from http import HTTPStatus
 from typing import Annotated, TypeAlias
+from urllib.parse import quote, unquote
 
 from pydantic import Field
 
@@ -14,10 +15,11 @@ from agentic_atlas.backend.usecases import identities, single_sign_on
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import identity_info
 from agentic_atlas.errors import AtlasError
-from agentic_atlas.http.cookies import SIGN_ON, Cookies
+from agentic_atlas.http.cookies import BACK, SIGN_ON, Cookies
 from agentic_atlas.http.messages import Request, Response, json
+from agentic_atlas.http.return_path import Next, return_path
 from agentic_atlas.http.routes import RouteGroup
-from agentic_atlas.http.whereabouts import HOME_PAGE, LOGIN_PAGE, Whereabouts
+from agentic_atlas.http.whereabouts import LOGIN_PAGE, Whereabouts
 from agentic_atlas.protocol.caller.accounts import IdentityChange, IdentityList, LoggedOut, SignOnAddress
 
 routes = RouteGroup("sessions")
@@ -26,15 +28,22 @@ Given: TypeAlias = Annotated[str, Field(max_length=4_096)]
 
 
 @routes.at("GET", f"{LOGIN_PAGE}/oidc", status=HTTPStatus.SEE_OTHER)
-async def begin(request: Request, application: Application, cookies: Cookies, where: Whereabouts) -> Response:
-    """Log in at the identity provider: a browser is sent there. Needs no API key."""
+async def begin(
+    request: Request,
+    application: Application,
+    cookies: Cookies,
+    where: Whereabouts,
+    next: Next = "",  # as the query has it
+) -> Response:
+    """Log in at the identity provider: a browser is sent there, and to `next` afterwards. Needs no API key."""
     back = where.callback(request.host)
     try:
         address, secret = await single_sign_on.begin(None, application, back, cookies.visitor(request))
     except AtlasError as error:
         return _to_page(error)
     kept = cookies.kept(request, SIGN_ON, secret, SIGN_ON_LIFETIME)
-    return Response(HTTPStatus.SEE_OTHER, [("location", address), *_PRIVATE, kept])
+    path = cookies.kept(request, BACK, quote(return_path(next)), SIGN_ON_LIFETIME)
+    return Response(HTTPStatus.SEE_OTHER, [("location", address), *_PRIVATE, kept, path])
 
 
 @routes.at("POST", "/api/v1/users/me/identities", answers=SignOnAddress)
@@ -112,7 +121,9 @@ async def finish(
         entered = await single_sign_on.finish(None, application, secret, state, code, iss or None, visitor)
     except AtlasError as error:
         return _to_page(error)
-    fields = [("location", HOME_PAGE), *_PRIVATE, cookies.kept(request, SIGN_ON, "", 0)]
+    path = return_path(unquote(cookies.value(request, BACK)))
+    forgotten = [cookies.kept(request, name, "", 0) for name in (SIGN_ON, BACK)]
+    fields = [("location", path), *_PRIVATE, *forgotten]
     return Response(HTTPStatus.SEE_OTHER, [*fields, *cookies.entered(request, entered)])
 
 

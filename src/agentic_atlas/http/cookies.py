@@ -16,6 +16,7 @@ from agentic_atlas.http.messages import Request
 SESSION: Final = "atlas_session"
 DEVICE: Final = "atlas_device"
 SIGN_ON: Final = "atlas_oidc"
+BACK: Final = "atlas_back"
 _HOST: Final = "__Host-"
 _SAFE: Final = ("GET", "HEAD")
 _NAVIGATION: Final = ["navigate"]

@@ -77,7 +77,7 @@ def answer(error: Exception) -> Response:
 
 def no_route() -> AtlasError:
     """Return the error for a path where there is nothing."""
-    return NotFound(HTTPStatus.NOT_FOUND.phrase)
+    return NotFound("there is nothing at this address")
 
 
 def not_allowed(methods: Collection[str]) -> Response:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.errors import AtlasError, InvalidInput, PayloadTooLarge
 from agentic_atlas.http.turns import LONG, BodyPlace, Turns
 from agentic_atlas.protocol.codec import ProtocolError, check_nesting
@@ -125,6 +126,7 @@ class Request:
         last: its connection ends with the answer.
         expects: its body comes when it is asked for (100-continue).
         asker: id of the user who asks, once that is known; before, nothing.
+        who: likewise, with what they have shown; None: nobody knows.
     """
 
     __slots__ = (
@@ -140,6 +142,7 @@ class Request:
         "path",
         "query",
         "version",
+        "who",
     )
 
     def __init__(
@@ -163,6 +166,7 @@ class Request:
         self.last = False
         self.expects = False
         self.asker = ""
+        self.who: Principal | None = None
         self._introduced: Callable[[], None] | None = None
 
     def received(self, address: str, body: RequestBody, introduced: Callable[[], None] | None) -> None:
@@ -172,9 +176,9 @@ class Request:
         self.body = body
         self._introduced = introduced
 
-    def introduce(self, user_id: str) -> None:
-        """This user asks."""
-        self.asker = user_id
+    def introduce(self, who: Principal) -> None:
+        """They ask."""
+        self.asker, self.who = who.user.id, who
         if self._introduced is not None:
             self._introduced()
 

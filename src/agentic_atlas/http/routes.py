@@ -14,6 +14,7 @@ function; what it takes is read off its signature:
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -205,7 +206,7 @@ class Routes:
     """All routes, as what answers requests."""
 
     def __init__(
-        self, routes: Iterable[Route], given: Mapping[type, object], hosts: Hosts, refusal: Refusal | None = None
+        self, routes: Iterable[Route], given: Mapping[type, Any], hosts: Hosts, refusal: Refusal | None = None
     ) -> None:
         """Make a table of them.
 
@@ -218,6 +219,8 @@ class Routes:
         """
         self.refusal = refusal or in_json
         self._hosts = hosts
+        self._application: Application | None = given.get(Application)
+        self._cookies: Cookies = given[Cookies]
         self._plain: dict[_Segments, _Methods] = {}
         self._patterns: dict[_Segments, _Methods] = {}
         for route in routes:
@@ -240,8 +243,16 @@ class Routes:
                     return await methods[method].answer(request, in_path)
                 allowed |= methods.keys()
         except AtlasError as error:
-            return self.refusal(request, error)
-        return errors.not_allowed(allowed) if allowed else self.refusal(request, errors.no_route())
+            return await self._refuse(request, error)
+        return errors.not_allowed(allowed) if allowed else await self._refuse(request, errors.no_route())
+
+    async def _refuse(self, request: Request, error: AtlasError) -> Response:
+        """Answer with an error; whoever is logged in is known by then, even where nobody had to know it."""
+        unknown = request.who is None and not isinstance(error, Unauthenticated)
+        if unknown and self._application is not None and self._cookies.value(request, SESSION):
+            with suppress(AtlasError):
+                await principal_of(request, self._application, self._cookies)
+        return self.refusal(request, error)
 
     def _check(self, request: Request) -> None:
         """Raise the error of a request that no handler sees."""
@@ -341,7 +352,7 @@ async def principal_of(request: Request, application: Application, cookies: Cook
         except TokenRefused as error:
             raise Unauthenticated(f"{error.reason}: {SEND_A_KEY}") from None
         principal = await application.authenticate(secret)
-    request.introduce(principal.user.id)
+    request.introduce(principal)
     return principal
 
 

@@ -5,7 +5,18 @@ from typing import Final
 from agentic_atlas.http.routes import Route
 from agentic_atlas.platform import assets
 from agentic_atlas.platform.page import PAGES
-from agentic_atlas.platform.pages import agent, agent_settings, agents, live, login, overview, settings, tasks, tokens
+from agentic_atlas.platform.pages import (
+    agent,
+    agent_settings,
+    agents,
+    live,
+    login,
+    overview,
+    palette,
+    settings,
+    tasks,
+    tokens,
+)
 from agentic_atlas.platform.refused import refusal
 
 _GROUPS: Final = (
@@ -18,6 +29,7 @@ _GROUPS: Final = (
     settings.pages,
     login.pages,
     live.pages,
+    palette.pages,
     assets.routes,
 )
 

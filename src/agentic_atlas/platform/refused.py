@@ -8,8 +8,8 @@ from agentic_atlas.errors import AtlasError, Unauthenticated
 from agentic_atlas.http import errors
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.http.return_path import login_path
 from agentic_atlas.platform.page import View, frame_of, html, see_other
-from agentic_atlas.platform.return_path import login_path
 
 _OF_PROGRAMS: Final = ("/api/", "/.well-known/")
 _FOR_NOTICES: Final = (("hx-retarget", "#notices"), ("hx-reswap", "beforeend"))
@@ -45,7 +45,7 @@ def refusal(request: Request, error: Exception) -> Response:
     )
     if in_page:
         return html("notice.html", view, frame_of(None), *_FOR_NOTICES, status=plain.status)
-    return html("refused.html", view, frame_of(None), status=plain.status)
+    return html("refused.html", view, frame_of(request.who), status=plain.status)
 
 
 def _to_login(request: Request, plain: Response, *, in_page: bool) -> Response:

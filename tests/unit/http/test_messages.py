@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from agentic_atlas.backend.domain.records import ApiKey, Role, User
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.http.messages import Request, RequestBody, Response, encode_head
 
@@ -61,8 +63,9 @@ def test_who_asks_is_told_to_the_connection() -> None:
     known: list[str] = []
     request = Request("GET", "/")
     request.received("192.0.2.1", RequestBody(), lambda: known.append(request.asker))
-    request.introduce("usr_1")
-    assert known == ["usr_1"]
+    who = Principal(User("usr_1", "ada", Role.MEMBER, 0.0), ApiKey("key_1", "usr_1", "", b"", 0.0), ("*",))
+    request.introduce(who)
+    assert (known, request.who) == (["usr_1"], who)
 
 
 def test_an_answer_says_how_long_it_is_unless_there_can_be_none() -> None:

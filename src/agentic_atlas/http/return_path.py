@@ -1,10 +1,15 @@
 """Where a browser goes once its user is logged in: a page of ours, whatever the link says that brought it. Pure."""
 
 import re
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
+from pydantic import Field
+
 from agentic_atlas.http.whereabouts import HOME_PAGE, LOGIN_PAGE
+
+Next: TypeAlias = Annotated[str, Field(max_length=2_000)]
+"""A path that is said in a query, to be looked at by `return_path`."""
 
 # One slash at the beginning, and nothing that browsers leave out or read as a slash: `//host` is another host.
 _OF_OURS: Final = re.compile(r"/(?![/\\])[!-\[\]-~]{0,1999}")

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from agentic_atlas.platform.return_path import login_path, return_path
+from agentic_atlas.http.return_path import login_path, return_path
 
 
 @pytest.mark.parametrize("path", ["/agents", "/tasks?after=x&y=%2F", "/agents/ada/translator", "/"])

@@ -1,0 +1,84 @@
+"""What the command palette leads to: pages, agents and tasks that what was typed fits, as JSON for its script."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Final
+from urllib.parse import quote
+
+from msgspec import Struct
+from pydantic import Field
+
+from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.usecases import agents, tasks
+from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.http.messages import Response, json
+from agentic_atlas.http.turns import Turns
+from agentic_atlas.platform.page import PageGroup
+
+pages = PageGroup()
+
+SECTIONS: Final = {
+    "Overview": "/overview",
+    "Local Agents": "/agents",
+    "Generate token": "/agents/token",
+    "Tasks": "/tasks",
+    "Settings": "/settings",
+}
+LOOKED_AT = 500
+"""Agents among which the palette looks for a part of a name; of others it knows how they begin."""
+MOST_FOUND = 8
+"""Agents in the palette, and as many tasks."""
+_OF_IDS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyz_")
+
+
+class Destination(Struct, frozen=True):
+    """Where somebody may go."""
+
+    kind: str
+    name: str
+    path: str
+    about: str = ""
+
+
+class Destinations(Struct, frozen=True):
+    """Where somebody may go by what they typed."""
+
+    items: list[Destination]
+
+
+@pages.at("GET", "/palette", listed=False)
+async def palette(
+    application: Application, who: Principal, turns: Turns, q: Annotated[str, Field(max_length=100)] = ""
+) -> Response:
+    """Find pages, agents and recent tasks by a part of their name."""
+    typed = q.strip().lower()
+    async with turns.turn(who.user.id):
+        found = [*_sections(typed), *await _agents(who, application, typed), *await _tasks(who, application, typed)]
+    return json(Destinations(found))
+
+
+def _sections(typed: str) -> Iterator[Destination]:
+    return (Destination("Page", name, path) for name, path in SECTIONS.items() if typed in name.lower())
+
+
+async def _agents(who: Principal, application: Application, typed: str) -> Sequence[Destination]:
+    known = await agents.find(who, application, limit=LOOKED_AT, after=None)
+    found = [one for one in known if typed in one.full_name.lower()]
+    if not found and len(known) == LOOKED_AT:
+        known = await agents.find(who, application, limit=MOST_FOUND, after=typed)
+        found = [one for one in known if one.full_name.startswith(typed)]
+    return [
+        Destination("Agent", one.full_name, f"/agents/{quote(one.owner)}/{quote(one.name)}", one.status)
+        for one in found[:MOST_FOUND]
+    ]
+
+
+async def _tasks(who: Principal, application: Application, typed: str) -> Sequence[Destination]:
+    if not _OF_IDS.issuperset(typed):
+        return []
+    which = TaskFilter(prefix=typed or None)
+    found, _ = await tasks.find(who, application, which, limit=MOST_FOUND, after=None)
+    return [
+        Destination("Task", f"{task.agent}.{task.skill}", f"/tasks/{task.id}", f"{task.state.value}, {task.id}")
+        for task in (one.task for one in found)
+    ]
