@@ -2,7 +2,7 @@
 
     python -m benchmarks.run [NAME …]
 
-Without a name, all that need nothing from outside; `restate` is run by its name.
+Without a name, all that need nothing from outside; `restate` is run by its name, and `live_pages`, which has a browser.
 """
 
 from __future__ import annotations
