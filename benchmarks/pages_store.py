@@ -16,7 +16,8 @@ import random
 import sqlite3
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -129,10 +130,11 @@ def made(count: int, most_agents: int, now: float) -> Iterator[Task]:
 def fill(database: Path, count: int, most_agents: int) -> None:
     """Fill a new store: its indexes are made anew at the end, which is faster."""
     now = time.time()
-    with sqlite3.connect(database) as connection:
+    # Closed at the end, for only then all is in the file.
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("PRAGMA synchronous=OFF")
-        indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE tbl_name='tasks' AND type='index'")
-        indexes = [(name, sql) for name, sql in indexes if sql]
+        found = connection.execute("SELECT name, sql FROM sqlite_master WHERE tbl_name='tasks' AND type='index'")
+        indexes = [(name, sql) for name, sql in found if sql]
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
         insert(connection, users.name, [user_row(number, now) for number in range(most_agents // AGENTS_EACH)])
@@ -144,15 +146,15 @@ def fill(database: Path, count: int, most_agents: int) -> None:
             connection.execute(sql)
 
 
-def insert(connection: sqlite3.Connection, table: str, rows: list[tuple[object, ...]]) -> None:
+def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:
     connection.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
 
 
-def user_row(number: int, now: float) -> tuple[object, ...]:
+def user_row(number: int, now: float) -> Sequence[object]:
     return USERS.row(User(f"user_{number}", f"user{number}", Role.MEMBER, now))
 
 
-def agent_row(number: int, now: float) -> tuple[object, ...]:
+def agent_row(number: int, now: float) -> Sequence[object]:
     owner = number // AGENTS_EACH
     return AGENTS.row(AgentRecord(f"agent_{number}", f"user_{owner}", f"user{owner}", f"agent{number}", now))
 
@@ -200,6 +202,9 @@ async def run(folder: Path, count: int, most_agents: int, looks: int) -> None:
     opened = [open_store(one, clock=time.time, ids=lambda prefix: f"{prefix}_bench") for one in databases]
     async with opened[0] as small, opened[1] as large:
         now = databases[1].stat().st_mtime
+        for store in (small, large):
+            # What ended since the last time is counted before, as it is at each start.
+            await store.statistics.roll(now)
         print(f"{'query':36} {'small ms':>9} {'large ms':>9} {'ratio':>7}")
         for who, visible in (("admin", Visible(None)), ("member", Visible(MEMBER))):
             for name, which in FILTERS.items():
@@ -207,6 +212,24 @@ async def run(folder: Path, count: int, most_agents: int, looks: int) -> None:
                 await measure(f"{who}: {name}", looks, partial(find, asked), small, large)
                 found, more = await large.tasks.find(asked, limit=PAGE)
                 print(f"  {len(found)}{' more' if more and len(found) < PAGE else ''}")
+            for name, ask in others(visible, now).items():
+                await measure(f"{who}: {name}", looks, ask, small, large)
+                print()
+
+
+def others(visible: Visible, now: float) -> dict[str, Callable[[Store], Awaitable[object]]]:
+    """Return what pages ask besides lists of tasks."""
+    day, week = 86_400.0, 7 * 86_400.0
+    return {
+        "statistics of an hour": lambda store: store.statistics.read(visible, now - 3_600, now, step=60),
+        "statistics of a day": lambda store: store.statistics.read(visible, now - day, now, step=3_600),
+        "statistics of a month": lambda store: store.statistics.read(visible, now - 30 * day, now, step=3_600),
+        "statistics of an agent, of a week": lambda store: store.statistics.read(
+            visible, now - week, now, step=3_600, agent_id=FIRST
+        ),
+        "agents that are gone": lambda store: store.attention.unseen(visible, now - week, now, limit=500),
+        "tokens that end": lambda store: store.attention.ending(visible, now, now + week, limit=500),
+    }
 
 
 def main() -> None:
