@@ -54,6 +54,13 @@ class Tallies:
         self.names: dict[str, str] = {}
         self.managed: frozenset[str] = frozenset()
 
+    def copy(self) -> "Tallies":
+        """Return the same counts, to be added to."""
+        other = Tallies()
+        for name, counts in vars(self).items():
+            setattr(other, name, counts.copy())
+        return other
+
     def add(self, at: int, ended: Ended, number: int = 1) -> None:
         """Count so many tasks that ended in the span that begins then."""
         self.by_time[at, ended.state, ended.took] += number

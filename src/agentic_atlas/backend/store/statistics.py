@@ -8,17 +8,32 @@ some hours later, and what is older than a month is forgotten.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any, Final, TypeAlias
+from functools import cache, partial
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
 
 from agentic_atlas.backend.domain.statistics import HOUR, MINUTE, Ended, Tallies, beginning, interval_of
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.lists import managed_agents
 from agentic_atlas.backend.store.readers import Readers
+from agentic_atlas.backend.store.rows import Lookup, Query
 from agentic_atlas.backend.store.tables import agents, statistics, tasks, users
 from agentic_atlas.backend.store.writer import Writer, statement
+from agentic_atlas.protocol.tasks import TaskState
 
 MINUTES_KEPT: Final = 3 * HOUR
 """Seconds for which each minute is kept by itself."""
@@ -27,12 +42,16 @@ HOURS_KEPT: Final = 30 * 24 * HOUR
 LOOKED_BACK: Final = 10 * MINUTE
 """Seconds for which it is looked each time whether more tasks ended than were counted."""
 
-_MOST_NAMES: Final = 500
+_MOST: Final = 500
+"""Skills and callers that are told of, of each kind: more than are shown."""
 _AT_ONCE: Final = 1_000
+_NAMES_AT_ONCE: Final = 512
+_MOST_KEPT: Final = 100
 Counts: TypeAlias = Counter[Ended]
 
 _s, _t = statistics.c, tasks.c
 _WHAT: Sequence[ColumnElement[Any]] = [_s[name] for name in Ended._fields]
+_completed = _s.state == TaskState.COMPLETED.value
 _by_agent = _t.caller_kind == "agent"
 _ENDED: Sequence[ColumnElement[Any]] = (
     _t.agent_id,
@@ -47,6 +66,15 @@ _ENDED: Sequence[ColumnElement[Any]] = (
 )
 
 
+class _Asked(NamedTuple):
+    """What is asked for, whoever sees it."""
+
+    since: float
+    until: float
+    step: int
+    agent_id: str | None
+
+
 class SqlStatistics:
     """`ports.Statistics`."""
 
@@ -55,6 +83,8 @@ class SqlStatistics:
         self._readers = readers
         self._through: int | None = None
         """All that ended before is counted, but for what was stored late."""
+        self._kept: dict[object, Tallies] = {}
+        """What is stored, as it was read since it was counted last. Threads read and write it."""
 
     async def roll(self, now: float) -> None:
         """See the port."""
@@ -66,6 +96,7 @@ class SqlStatistics:
             looked = max(min(self._through, end) - LOOKED_BACK, recent)
         await self._fill(MINUTE, looked, end)
         self._through = end
+        self._kept.clear()
         while (minute := await self._readers.run(_first_minute)) is not None and minute < recent:
             hour = beginning(minute, HOUR)
             await self._fill(MINUTE, hour, hour + HOUR)
@@ -80,7 +111,8 @@ class SqlStatistics:
         through = self._through
         if through is None:
             through = await self._counted_through(until)
-        return await self._readers.run(partial(_read, visible, since, until, step, agent_id, through))
+        asked = _Asked(since, until, step, agent_id)
+        return await self._readers.run(partial(_read, self._kept, asked, visible, through))
 
     async def _counted_through(self, now: float) -> int:
         """Return the end of the last span that is counted, or of what would be forgotten anyway."""
@@ -162,27 +194,47 @@ def _forget(connection: Connection, before: int) -> None:
 
 
 def _read(
-    visible: Visible, since: float, until: float, step: int, agent_id: str | None, through: int, connection: Connection
+    kept: dict[object, Tallies], asked: _Asked, visible: Visible, through: int, connection: Connection
 ) -> Tallies:
-    tallies = Tallies()
-    which = [*_seen(statistics.c, visible), *([] if agent_id is None else [_s.agent_id == agent_id])]
-    # A span counts where it begins.
-    within = [or_(*(and_(_s.span == span, *_within(_s.start, since, min(through, until))) for span in (MINUTE, HOUR)))]
-    at = _s.start - _s.start % step
-    number = func.sum(_s.tasks)
-    for counter, by in (
-        (tallies.by_time, (at, _s.state, _s.took)),
-        (tallies.by_skill, (_s.agent_id, _s.skill, _s.state, _s.code)),
-        (tallies.by_caller, (_s.caller_kind, _s.caller_id, _s.agent_id)),
-    ):
-        found = connection.execute(select(*by, number).where(*within, *which).group_by(*by))
-        counter.update({tuple(row[:-1]): row[-1] for row in found})
-    new = [*_seen(tasks.c, visible), *([] if agent_id is None else [_t.agent_id.concat("") == agent_id])]
-    for ended_at, ended in _ends(connection, max(since, through), until, *new):
-        tallies.add(beginning(ended_at, step), ended)
+    """What is stored and what ended since; the first is kept, for it is asked for again and again."""
+    managed = frozenset() if visible.user_id is None else frozenset(connection.scalars(managed_agents(visible)))
+    stored = asked._replace(until=min(asked.until, through))
+    # Who manages other agents by now sees other tasks.
+    key = (stored, through, visible.user_id, managed)
+    known = kept.get(key)
+    if known is None:
+        known = _stored(connection, stored, visible)
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        kept[key] = known
+    tallies = known.copy()
+    tallies.managed = managed
+    new = [*_seen(tasks.c, visible), *([] if asked.agent_id is None else [_t.agent_id.concat("") == asked.agent_id])]
+    for ended_at, ended in _ends(connection, max(asked.since, through), asked.until, *new):
+        tallies.add(beginning(ended_at, asked.step), ended)
     _name(connection, tallies)
-    if visible.user_id is not None:
-        tallies.managed = frozenset(connection.scalars(managed_agents(visible)))
+    return tallies
+
+
+def _stored(connection: Connection, asked: _Asked, visible: Visible) -> Tallies:
+    tallies = Tallies()
+    which = [*_seen(statistics.c, visible), *([] if asked.agent_id is None else [_s.agent_id == asked.agent_id])]
+    # A span counts where it begins.
+    within = [or_(*(and_(_s.span == span, *_within(_s.start, asked.since, asked.until)) for span in (MINUTE, HOUR)))]
+    number = func.sum(_s.tasks)
+    most = number.desc()
+    of_time = (_s.start - _s.start % asked.step, _s.state, _s.took)
+    of_skills, of_callers = (_s.agent_id, _s.skill, _s.state, _s.code), (_s.caller_kind, _s.caller_id, _s.agent_id)
+    queries: Sequence[tuple[Counter[Any], Sequence[ColumnElement[Any]], Select[Any]]] = (
+        (tallies.by_time, of_time, select(*of_time, number)),
+        # Apart, for few are left out of what failed though much more completed.
+        (tallies.by_skill, of_skills, select(*of_skills, number).where(_completed).order_by(most).limit(_MOST)),
+        (tallies.by_skill, of_skills, select(*of_skills, number).where(~_completed).order_by(most).limit(_MOST)),
+        (tallies.by_caller, of_callers, select(*of_callers, number).order_by(most).limit(_MOST)),
+    )
+    for counter, by, query in queries:
+        found = connection.execute(query.where(*within, *which).group_by(*by))
+        counter.update({tuple(row[:-1]): row[-1] for row in found})
     return tallies
 
 
@@ -196,12 +248,25 @@ def _seen(of: Any, visible: Visible) -> list[ColumnElement[bool]]:
 
 
 def _name(connection: Connection, tallies: Tallies) -> None:
-    """Say what those are called that are shown: who has the most tasks."""
-    ids = [agent_id for (agent_id, *_), _ in tallies.by_skill.most_common(_MOST_NAMES)]
-    ids += [id_ for (_, *some), _ in tallies.by_caller.most_common(_MOST_NAMES) for id_ in some]
-    for table, name in ((agents, agents.c.full_name), (users, users.c.name)):
-        named = select(table.c.id, name).where(table.c.id.in_(list(dict.fromkeys(ids))))
-        tallies.names.update(tuple(row) for row in connection.execute(named))
+    """Say what those are called that are told of."""
+    ids = {(agent_id,): None for agent_id, *_ in tallies.by_skill}
+    ids |= {(id_,): None for _, *both in tallies.by_caller for id_ in both}
+    for lookup in _names(connection.dialect):
+        for query, given in lookup.of(list(ids)):
+            tallies.names.update(tuple(row) for row in query.all(connection, given))
+
+
+@cache
+def _names(dialect: Dialect) -> tuple[Lookup, Lookup]:
+    """Return what finds the names of agents and of users: compiled once, for that takes longer than to find them."""
+
+    def of(*columns: ColumnElement[Any]) -> Lookup:
+        def query(names: Sequence[str]) -> Query:
+            return select(*columns).where(columns[0].in_([bindparam(one) for one in names]))
+
+        return Lookup(dialect, query, width=1, most=_NAMES_AT_ONCE)
+
+    return of(agents.c.id, agents.c.full_name), of(users.c.id, users.c.name)
 
 
 def _within(column: ColumnElement[Any], since: float, until: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
