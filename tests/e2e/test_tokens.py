@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentic_atlas import Client, TaskError, Unavailable
+from agentic_atlas.sdk import dotenv_file
 from tests.e2e.processes import PATIENCE, Platform, Process, connected
 from tests.e2e.programs import ECHO
 from tests.e2e.test_spool import kept_in, until
@@ -261,8 +262,9 @@ def test_what_runs_when_a_token_expires_is_finished_and_the_process_goes_on_with
         assert client.call("echo", "say", text="and more") == "and more"
 
 
-def test_what_runs_when_a_rotated_token_ends_is_finished_and_the_agent_comes_back_with_the_one_in_its_file(
-    platform: Platform, client: Client, tmp_path: Path
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "when the old one has ended"])
+def test_an_agent_goes_on_with_the_token_that_a_rotation_put_beside_it_whatever_runs(
+    platform: Platform, client: Client, tmp_path: Path, late: bool
 ) -> None:
     gate = tmp_path / "gate"
     with platform.agent("echo", LONG, token=platform.token("echo"), in_file=True, GATE=str(gate)) as agent:
@@ -270,14 +272,18 @@ def test_what_runs_when_a_rotated_token_ends_is_finished_and_the_agent_comes_bac
         task = client.submit("echo", "wait", text="done in the end")
         agent.wait_for("task received")
         (token,) = client.tokens.list("echo")
-        platform.atlas("tokens", "rotate", token.id, "--overlap", "3s", "--env", str(agent.folder / ".env"))
-        agent.wait_for("another token was made in the place of this one")
-        until_it_takes_no_more(client)
+        if late:
+            secret = client.tokens.rotate(token.id, overlap=2).token
+            agent.wait_for("another token was made in the place of this one")
+            until_it_takes_no_more(client)
+            dotenv_file.replace_value(agent.folder / ".env", "AGENT_JWT_TOKEN", secret)
+        else:
+            platform.atlas("tokens", "rotate", token.id, "--env", str(agent.folder / ".env"))
+        agent.wait_for("back after")
+        assert client.call("echo", "say", text="and more") == "and more"
         gate.touch()
         assert task.result(PATIENCE) == "done in the end"
-        agent.wait_for("back after")
         assert task.refresh().attempt == 1
-        assert client.call("echo", "say", text="and more") == "and more"
         assert [one.status for one in client.tokens.list("echo") if one.in_use] == ["active"]
         assert "waits" not in agent.output
         assert agent.stop() == 0

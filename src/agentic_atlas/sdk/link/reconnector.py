@@ -72,6 +72,8 @@ class Reconnector:
         self._ahead = 0.0
         self._agent = ""
         self._using = ""
+        # A person had another one made in its place, which may be beside us by now.
+        self._retiring = False
         self._known = False
         self._random = runtime.random
         # While the agent is kept out: what it was told, and how long it waits before the next try.
@@ -101,6 +103,10 @@ class Reconnector:
             self._tell_of_end()
             if self._renewal.due(self._clock()):
                 self.session.renew()
+            elif self._retiring and self._tokens.current() != self._using:
+                # Not at the end: what runs then would have to be waited for, with no new task until it is over.
+                self._retiring = False
+                self.session.leave("going on with the token that was made in the place of this one")
 
     def slept(self) -> None:
         """The machine slept: have the connection prove itself, or try again without further waiting."""
@@ -159,6 +165,7 @@ class Reconnector:
         """A person had another token made in the place of the connection's, which ends then, on the server's clock."""
         now = self._clock()
         left = ends_at - self._ahead - now
+        self._retiring = True
         self._renewal.refused(None, now)
         self._expiry.begin(self._agent, ends_at, now + left, renewable=False, replaced=True)
         self._log.info(f"another token was made in the place of this one, which ends {in_date(ends_at)}")
@@ -182,6 +189,7 @@ class Reconnector:
         """Go through one connection; return why there is no point in another, or the seconds to wait before it."""
         session = self._new_session()
         session.renewed = self._renewed
+        self._retiring = False
         self._using = self._tokens.current()
         try:
             socket = await self._connect(self._using, session)

@@ -391,24 +391,35 @@ async def test_one_that_is_not_renewed_is_told_with_when_it_expires() -> None:
     assert "expires in less than a minute" in second
 
 
-@pytest.mark.parametrize("put_beside", [False, True])
-async def test_who_is_told_that_its_token_was_replaced_warns_unless_the_next_one_is_there(put_beside: bool) -> None:
-    def answer(router: RouterEnd) -> None:
-        router.welcome(now=0.0, token_expires_at=90_000.0, token_renewable=True)
-        router.say(Renewal(expires_at=30.0, refused=Fault("token_rotated", "another token was made")))
-        if put_beside:
-            net.agent._tokens.renew("token", "another")
+def replaced(router: RouterEnd) -> None:
+    """Answer with a welcome, and that another token was made in the place of this one."""
+    router.welcome(now=0.0, token_expires_at=90_000.0, token_renewable=True)
+    router.say(Renewal(expires_at=30.0, refused=Fault("token_rotated", "another token was made")))
 
-    net = Network(answer)
+
+async def test_who_is_told_that_its_token_was_replaced_warns_while_the_next_one_is_not_there() -> None:
+    net = Network(replaced)
     await asyncio.gather(net.agent.run(), ticking(net, 3.0))
     assert "another token was made in the place of this one, which ends 1970-01-01 00:00 UTC" in net.log.at("info")
-    warned = net.log.at("warning")
-    if put_beside:
-        assert warned == []
-    else:
-        (line,) = warned
-        assert "expires in less than a minute" in line
-        assert "put the one that was made in its place into .env" in line
+    (line,) = net.log.at("warning")
+    assert "expires in less than a minute" in line
+    assert "put the one that was made in its place into .env" in line
+
+
+async def test_who_finds_the_token_that_was_made_in_the_place_of_its_own_goes_on_with_it_at_once() -> None:
+    first = token("tok_1")
+    second = token("tok_2", lineage="tok_1")
+
+    def put_beside(router: RouterEnd) -> None:
+        replaced(router)
+        net.in_file = second
+
+    net = Network(put_beside, replaced)
+    net.in_file = first
+    await asyncio.gather(net.agent.run(), ticking(net, 3.0))
+    assert net.shown == [first, second]
+    assert net.waits == [1.2]
+    assert [line for line in net.log.at("warning") if "going on with the token" in line]
 
 
 async def test_a_mistake_of_our_own_is_logged_and_costs_one_connection() -> None:
