@@ -96,14 +96,16 @@ async def update(name: str, body: AgentChange, application: Application, who: Pr
 async def share(name: str, body: ShareRequest, application: Application, who: Principal, owner: str = "") -> Response:
     """Share an agent with users, groups or everyone, in place of what was shared with them; its owner only."""
     level = AccessLevel(body.access)
-    return json(await agents.share(who, application, _full(owner, name), body.subjects, level))
+    _, shares = await agents.share(who, application, _full(owner, name), body.subjects, level)
+    return json(shares)
 
 
 @routes.at("DELETE", "/agents/{name}/shares/{subjects}", answers=AgentShares)
 @routes.at("DELETE", "/agents/{owner}/{name}/shares/{subjects}", answers=AgentShares)
 async def unshare(name: str, subjects: str, application: Application, who: Principal, owner: str = "") -> Response:
     """Share an agent with users, groups or everyone no more, with commas between them; its owner only."""
-    return json(await agents.unshare(who, application, _full(owner, name), subjects.split(",")))
+    _, shares = await agents.unshare(who, application, _full(owner, name), subjects.split(","))
+    return json(shares)
 
 
 @routes.at("DELETE", "/agents/{name}", status=HTTPStatus.NO_CONTENT)

@@ -26,7 +26,8 @@ async def find(
 @routes.at("POST", "/groups", answers=GroupInfo, status=HTTPStatus.CREATED)
 async def create(body: GroupRequest, application: Application, who: Principal) -> Response:
     """Make a group; administrators only."""
-    return json(await groups.create(who, application, body.name), status=HTTPStatus.CREATED)
+    _, made = await groups.create(who, application, body.name)
+    return json(made, status=HTTPStatus.CREATED)
 
 
 @routes.at("DELETE", "/groups/{name}", status=HTTPStatus.NO_CONTENT)
@@ -39,10 +40,12 @@ async def delete(name: str, application: Application, who: Principal) -> Respons
 @routes.at("PUT", "/groups/{name}/members/{user}", answers=GroupInfo)
 async def add(name: str, user: str, application: Application, who: Principal) -> Response:
     """Have a user in a group; administrators only."""
-    return json(await groups.add(who, application, name, user))
+    _, changed = await groups.add(who, application, name, user)
+    return json(changed)
 
 
 @routes.at("DELETE", "/groups/{name}/members/{user}", answers=GroupInfo)
 async def remove(name: str, user: str, application: Application, who: Principal) -> Response:
     """Have a user not in a group; administrators only."""
-    return json(await groups.remove(who, application, name, user))
+    _, changed = await groups.remove(who, application, name, user)
+    return json(changed)

@@ -48,6 +48,10 @@ def _span(fact: Json) -> str:
     return times.ago(-fact).removeprefix("in ") if isinstance(fact, int | float) else _plain(fact)
 
 
+def _count(fact: Json, noun: str) -> str:
+    return f"no {noun}" if fact == 0 else f"1 {noun}" if fact == 1 else f"{_plain(fact)} {noun}s"
+
+
 def _plain(fact: Json) -> str:
     if isinstance(fact, list | tuple):
         return " ".join(map(_plain, fact))
@@ -73,10 +77,10 @@ _WORDS: Mapping[str, Callable[[Json], str]] = {
     "scopes": lambda fact: f"good for {_plain(fact)}",
     "renews": lambda fact: "" if fact else "not renewable",
     "issuer": lambda fact: f"by {_plain(fact)}",
-    "linked": lambda fact: "linked" if fact else "",
-    "tokens": lambda fact: f"{_plain(fact)} tokens",
-    "connected": lambda fact: f"{_plain(fact)} of them in use",
-    "identity": lambda fact: f"known as {_plain(fact)}" if fact else "",
+    "identity": lambda fact: f"with identity {_plain(fact)}" if fact else "",
+    "linked": lambda fact: "linked to them now" if fact else "",
+    "tokens": lambda fact: f"ended {_count(fact, 'token')}",
+    "connected": lambda fact: f"closed {_count(fact, 'connection')}",
     "retry_of": lambda fact: f"again {_plain(fact)}",
     "number": lambda fact: f"question {_plain(fact)}",
     "several": lambda _: "by or to several",

@@ -99,10 +99,12 @@ async def update(
 
 
 @use_case
-async def share(who: Principal, engine: Engine, name: str, subjects: Sequence[str], access: AccessLevel) -> AgentShares:
+async def share(
+    who: Principal, engine: Engine, name: str, subjects: Sequence[str], access: AccessLevel
+) -> tuple[AgentRecord, AgentShares]:
     """Share an agent with users, `group:NAME`s or `everyone`, in place of what was shared with them: all, or none.
 
-    Returns with whom it is shared now. Who could manage it until now and may only call it ends with their tokens.
+    Returns it with whom it is shared now. Who could manage it until now and may only call it ends with their tokens.
 
     Raises:
         NotFound: there is no such agent, or one of the users or groups is none. Forbidden: the agent is not their own;
@@ -115,14 +117,17 @@ async def share(who: Principal, engine: Engine, name: str, subjects: Sequence[st
     if EVERYONE in keys and access is not AccessLevel.CALL:
         raise InvalidInput("an agent is shared with everyone for calling only: name who shall manage it")
     shares = [Share(key, access) for key in keys]
-    return await _reshared(who, engine, agent, keys, await engine.store.shares.put(agent.id, shares, engine.clock()))
+    ended = await engine.store.shares.put(agent.id, shares, engine.clock())
+    return agent, await _reshared(who, engine, agent, keys, ended)
 
 
 @use_case
-async def unshare(who: Principal, engine: Engine, name: str, subjects: Sequence[str]) -> AgentShares:
+async def unshare(
+    who: Principal, engine: Engine, name: str, subjects: Sequence[str]
+) -> tuple[AgentRecord, AgentShares]:
     """Share an agent with users, `group:NAME`s or `everyone` no more: all of these, or none where one is not known.
 
-    Returns with whom it is shared now. Tasks that they asked for stay theirs, and go on; tokens that they made as
+    Returns it with whom it is shared now. Tasks that they asked for stay theirs, and go on; tokens that they made as
     managers end, unless they may still manage it by another share.
 
     Raises:
@@ -130,12 +135,13 @@ async def unshare(who: Principal, engine: Engine, name: str, subjects: Sequence[
     """
     agent = await engine.access.agent(who.user, name, AccessLevel.OWN)
     keys = await _keys(who, engine, subjects)
-    return await _reshared(who, engine, agent, keys, await engine.store.shares.drop(agent.id, keys, engine.clock()))
+    ended = await engine.store.shares.drop(agent.id, keys, engine.clock())
+    return agent, await _reshared(who, engine, agent, keys, ended)
 
 
 @use_case
-async def delete(who: Principal, engine: Engine, name: str) -> None:
-    """Remove an agent with its tokens, and close its connections; its tasks stay.
+async def delete(who: Principal, engine: Engine, name: str) -> AgentRecord:
+    """Remove an agent with its tokens, and close its connections; its tasks stay. Returns it as it was.
 
     Raises:
         NotFound: there is no such agent. Forbidden: it is not their own.
@@ -147,6 +153,7 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     engine.changes.agent(agent.id, agent)
     engine.router.say(ShutOut(agent.id, "agent_deleted"))
     await _end_tasks(engine, agent)
+    return agent
 
 
 async def _end_tasks(engine: Engine, agent: AgentRecord) -> None:

@@ -11,11 +11,11 @@ from agentic_atlas.protocol.caller.people import GroupInfo
 
 
 @use_case
-async def create(who: Principal, engine: Engine, name: str) -> GroupInfo:
+async def create(who: Principal, engine: Engine, name: str) -> tuple[Group, GroupInfo]:
     """Make a group that nobody is in; raises Conflict (`group_exists`) or InvalidInput."""
     group = Group(engine.ids("grp"), check_name(name, "a group"), engine.clock())
     await engine.store.groups.add(group)
-    return group_info(group, [])
+    return group, group_info(group, [])
 
 
 @use_case
@@ -26,8 +26,8 @@ async def find(who: Principal, engine: Engine, *, limit: int, after: str | None)
 
 
 @use_case
-async def delete(who: Principal, engine: Engine, name: str) -> None:
-    """Remove a group, and what is shared with it; tokens end that its members made by that.
+async def delete(who: Principal, engine: Engine, name: str) -> Group:
+    """Remove a group, and what is shared with it; tokens end that its members made by that. Returns it as it was.
 
     Raises NotFound (`group_not_found`).
     """
@@ -37,11 +37,12 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     await end_connections(engine, who, ended)
     engine.registry.forget_all()
     await _changed(engine, *(user.id for user in members))
+    return group
 
 
 @use_case
-async def add(who: Principal, engine: Engine, name: str, user: str) -> GroupInfo:
-    """Have a user in a group.
+async def add(who: Principal, engine: Engine, name: str, user: str) -> tuple[Group, GroupInfo]:
+    """Have a user in a group; return it with who is in it now.
 
     Raises:
         NotFound: no such group or user. Conflict: too many are in it, or they in too many (`too_many_memberships`).
@@ -49,11 +50,11 @@ async def add(who: Principal, engine: Engine, name: str, user: str) -> GroupInfo
     group, member = await engine.access.group(who.user, name), await engine.access.user(user)
     await engine.store.groups.put_member(group.id, member.id)
     await _changed(engine, member.id)
-    return await _shown(engine, group)
+    return group, await _shown(engine, group)
 
 
 @use_case
-async def remove(who: Principal, engine: Engine, name: str, user: str) -> GroupInfo:
+async def remove(who: Principal, engine: Engine, name: str, user: str) -> tuple[Group, GroupInfo]:
     """Have a user not in a group: what is shared with it they see no more, and tokens end that they made by that.
 
     Raises NotFound.
@@ -61,7 +62,7 @@ async def remove(who: Principal, engine: Engine, name: str, user: str) -> GroupI
     group, member = await engine.access.group(who.user, name), await engine.access.user(user)
     await end_connections(engine, who, await engine.store.groups.drop_member(group.id, member.id, engine.clock()))
     await _changed(engine, member.id)
-    return await _shown(engine, group)
+    return group, await _shown(engine, group)
 
 
 async def _changed(engine: Engine, *user_ids: str) -> None:

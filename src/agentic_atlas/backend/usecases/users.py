@@ -70,8 +70,10 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
 
 
 @use_case
-async def delete(who: Principal, engine: Engine, name: str) -> None:
+async def delete(who: Principal, engine: Engine, name: str) -> User:
     """Remove a user with their keys, sessions, and tokens that they made by shares; what they asked for stays.
+
+    Returns them as they were.
 
     Raises:
         NotFound: no such user (`user_not_found`).
@@ -86,3 +88,4 @@ async def delete(who: Principal, engine: Engine, name: str) -> None:
     engine.access.forget()
     await end_connections(engine, who, ended or (), user)
     engine.feed.refuse(user.id, key_invalid())
+    return user

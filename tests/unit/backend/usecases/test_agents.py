@@ -152,7 +152,7 @@ async def test_who_an_agent_is_shared_with_for_calling_sees_it_asks_it_and_chang
     network = Network()
     ada, eve = await network.user(), await network.user("eve")
     await network.agent(ada)
-    shares = await agents.share(ada, network.application, "hello", ["eve"], AccessLevel.CALL)
+    _, shares = await agents.share(ada, network.application, "hello", ["eve"], AccessLevel.CALL)
     assert [(one.subject, one.access) for one in shares.items] == [("eve", "call")]
     asked = await network.submit(eve, wanted("ada/hello"))
     others = await network.submit(ada)
@@ -206,7 +206,7 @@ async def test_a_share_that_ends_is_over_at_once_and_what_was_asked_for_goes_on(
         await agents.share(ada, network.application, "hello", [subject], AccessLevel.CALL)
     await agents.unshare(ada, network.application, "hello", ["everyone"])
     asked = await network.held(eve, agent, wanted("ada/hello"))
-    assert await agents.unshare(ada, network.application, "hello", ["eve"]) == AgentShares(items=[])
+    assert (await agents.unshare(ada, network.application, "hello", ["eve"]))[1] == AgentShares(items=[])
     with pytest.raises(NotFound):
         await network.submit(eve, wanted("ada/hello"))
     with pytest.raises(NotFound) as refused:
@@ -261,7 +261,7 @@ async def test_the_tokens_that_a_manager_made_end_with_the_share_and_it_is_told_
     assert listed == {"box": ("eve", True), "van": ("eve", True), "desk": ("ada", False)}
     for token in (*hers, mine):
         await network.engine.access.bearer(token.id, agent.id)
-    shared = await agents.unshare(ada, network.application, "hello", ["eve"])
+    _, shared = await agents.unshare(ada, network.application, "hello", ["eve"])
     assert [(one.id, one.name, one.made_by) for one in shared.ended] == [(one.id, one.name, "eve") for one in hers]
     assert network.router.all(Revoke) == [Revoke(tuple(one.id for one in hers), "token_revoked")]
     for token in hers:
@@ -284,7 +284,7 @@ async def test_an_agent_is_shared_with_all_who_are_named_or_with_none_and_so_it_
     with pytest.raises(NotFound, match="'bop'"):
         await agents.share(ada, network.application, "hello", ["eve", "bop", "bob"], AccessLevel.CALL)
     assert (await agents.show(ada, network.application, "hello")).shares == ()
-    both = await agents.share(ada, network.application, "hello", ["eve", "bob", "eve"], AccessLevel.CALL)
+    _, both = await agents.share(ada, network.application, "hello", ["eve", "bob", "eve"], AccessLevel.CALL)
     assert [one.subject for one in both.items] == ["bob", "eve"]
     with pytest.raises(NotFound):
         await agents.unshare(ada, network.application, "hello", ["eve", "bop"])
@@ -310,10 +310,10 @@ async def test_a_key_gives_no_managing_that_is_good_for_less_than_managing_gives
     await network.user("eve")
     await network.agent(ada)
     key = Principal(ada.user, ada.credential, scopes)
-    assert (await agents.share(key, network.application, "hello", ["eve"], AccessLevel.CALL)).items
+    assert (await agents.share(key, network.application, "hello", ["eve"], AccessLevel.CALL))[1].items
     ask = agents.share(key, network.application, "hello", ["eve"], AccessLevel.MANAGE)
     if lacks is None:
-        assert [one.access for one in (await ask).items] == ["manage"]
+        assert [one.access for one in (await ask)[1].items] == ["manage"]
         return
     with pytest.raises(Forbidden, match=lacks) as refused:
         await ask

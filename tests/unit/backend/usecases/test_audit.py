@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.domain.records import AccessLevel, Role
 from agentic_atlas.backend.ports import AuditFilter
-from agentic_atlas.backend.usecases import agents, audit, backups
+from agentic_atlas.backend.usecases import agents, audit, backups, groups, users
 from agentic_atlas.errors import Forbidden, InvalidInput
 from tests.unit.backend.network import Network
 
@@ -52,3 +52,30 @@ async def test_who_looks_for_what_there_is_not_learns_that_and_is_not_shown_an_e
     ):
         assert await audit.find(root, network.application, which, limit=2) == []
     assert await audit.find(root, network.application, AuditFilter(who="gone"), limit=2, before=1) == []
+
+
+async def test_what_is_shared_or_removed_is_told_of_by_its_id_and_in_full() -> None:
+    network = Network()
+    root, ada = await network.user("root", Role.ADMIN), await network.user()
+    await network.user("eve")
+    agent, on = await network.agent(ada), network.application
+    group, _ = await groups.create(root, on, "readers")
+    await groups.add(root, on, "readers", "eve")
+    await groups.remove(root, on, "readers", "eve")
+    await agents.share(ada, on, "hello", ["eve"], AccessLevel.CALL)
+    await agents.unshare(ada, on, "hello", ["eve"])
+    await agents.delete(ada, on, "hello")
+    await groups.delete(root, on, "readers")
+    await users.delete(root, on, "ada")
+    await network.engine.trail.settle()
+    found = await audit.find(root, on, AuditFilter(), limit=9)
+    assert [(entry.action, entry.object.id, entry.object.name) for entry in reversed(found)] == [
+        ("groups.create", group.id, "readers"),
+        ("groups.add", group.id, "readers"),
+        ("groups.remove", group.id, "readers"),
+        ("agents.share", agent.id, "ada/hello"),
+        ("agents.unshare", agent.id, "ada/hello"),
+        ("agents.delete", agent.id, "ada/hello"),
+        ("groups.delete", group.id, "readers"),
+        ("users.delete", ada.user.id, "ada"),
+    ]

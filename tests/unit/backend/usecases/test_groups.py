@@ -32,10 +32,10 @@ async def test_who_is_put_into_a_group_has_what_is_shared_with_it_until_they_are
     network, root, _, eve = await furnished()
     await agents.share(root, network.application, "ada/hello", ["group:readers"], AccessLevel.CALL)
     assert await sees(network, eve) == []
-    made = await groups.add(root, network.application, "readers", "eve")
+    _, made = await groups.add(root, network.application, "readers", "eve")
     assert (made.name, made.members) == ("readers", ["eve"])
     assert await sees(network, eve) == ["ada/hello"]
-    assert (await groups.remove(root, network.application, "readers", "eve")).members == []
+    assert (await groups.remove(root, network.application, "readers", "eve"))[1].members == []
     assert await sees(network, eve) == []
 
 

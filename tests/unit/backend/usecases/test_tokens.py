@@ -396,7 +396,7 @@ async def test_a_renewal_is_by_who_made_the_token_and_a_rotation_by_who_rotates(
     kept = {one.id: (one.made_by, one.by_share) for one in await tokens.of_agent(ada, network.application, "hello")}
     assert kept[renewed.token_id] == kept[again.id] == ("eve", True)
     assert kept[rotated.id] == ("ada", False)
-    shared = await agents.unshare(ada, network.application, "hello", ["eve"])
+    _, shared = await agents.unshare(ada, network.application, "hello", ["eve"])
     assert {one.id for one in shared.ended} == {made.id, renewed.token_id, again.id}
 
 
