@@ -80,6 +80,8 @@ class Reconnector:
         self._told: str | None = None
         self._pause = timeouts.watch
         self._cut_at: float | None = None
+        # Ends the connection of `session`, with a reason, to come back on another one.
+        self._cut: Callable[[str], None] = lambda _: None
         # Without bound until the first `welcome`: there is nothing yet to be in time for.
         self._grace = math.inf
         self._finishing = False
@@ -106,7 +108,7 @@ class Reconnector:
             elif self._retiring and self._tokens.current() != self._using:
                 # Not at the end: what runs then would have to be waited for, with no new task until it is over.
                 self._retiring = False
-                self.session.leave("going on with the token that was made in the place of this one")
+                self._cut("going on with the token that was made in the place of this one")
 
     def slept(self) -> None:
         """The machine slept: have the connection prove itself, or try again without further waiting."""
@@ -200,7 +202,7 @@ class Reconnector:
         except AtlasError as why:  # it is no token
             return KeptOut(why)
         began_at = self._clock()
-        self.session = session
+        self.session, self._cut = session, socket.abort
         try:
             self._tokens.show(self._using)
             session.begin(socket, self._base)

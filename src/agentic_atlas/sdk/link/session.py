@@ -316,11 +316,6 @@ class AgentSession(Receiver):
         if self._socket is not None:
             self._socket.close(CloseCode.NORMAL, encode_reason("done"))
 
-    def leave(self, why: str) -> None:
-        """Cut the connection, to come back on another one with all that is in hand."""
-        if self._socket is not None:
-            self._socket.abort(why)
-
     def end(self) -> None:
         """The connection is gone."""
         self._session.close()
