@@ -18,11 +18,13 @@ routes = RouteGroup("pages")
 _HERE: Final = Path(__file__).parent
 _STYLES: Final = ("tokens", "base", "layout", "components", "pages")
 """Parts of the one style sheet, in the order in which they win."""
-_SCRIPTS: Final = ("page.js", "login.js", "live.js", "stream.js", "keys.js")
+_SCRIPTS: Final = ("page.js", "login.js", "swap.js", "live.js", "stream.js", "keys.js")
 _VENDORED: Final = ("htmx.min.js",)
 _FOREVER: Final = (
     ("cache-control", "public, max-age=31536000, immutable"),
     ("x-content-type-options", "nosniff"),
+    # A worker has the policy of its script, and not that of the page that began it.
+    ("content-security-policy", "default-src 'none'; connect-src 'self'"),
     ("cross-origin-resource-policy", "same-origin"),
 )
 

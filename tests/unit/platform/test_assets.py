@@ -21,6 +21,7 @@ async def test_an_asset_may_be_kept_for_ever_under_the_address_of_its_content() 
     assert fields["cache-control"] == "public, max-age=31536000, immutable"
     assert fields["content-type"] == "text/css; charset=utf-8"
     assert b"--accent" in answer.body
+    assert fields["content-security-policy"] == "default-src 'none'; connect-src 'self'"
     with pytest.raises(NotFound):
         await assets.show("0" * 16, name)
     with pytest.raises(NotFound):
@@ -38,7 +39,7 @@ def test_what_was_fetched_is_what_the_lock_says_with_its_licence() -> None:
     assert {path.name for path in pages.VENDORED.iterdir()} == {*pages.FILES.values(), "htmx.lock"}
 
 
-@pytest.mark.parametrize("script", ["page.js", "login.js"])
+@pytest.mark.parametrize("script", assets._SCRIPTS)
 def test_our_own_scripts_are_few_and_plain(script: str) -> None:
     text = (Path(assets.__file__).parent / "static" / "js" / script).read_text()
     assert text.count("\n") < 150

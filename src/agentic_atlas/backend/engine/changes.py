@@ -26,7 +26,7 @@ SETTLED: Final = 0.5
 STREAMS_PER_USER = 32
 """Streams of changes that one user may have at the same time, of all their browsers; more are answered 429
 (`too_many_watchers`)."""
-MOST_TOLD = 2_000
+MOST_TOLD = 500
 """Changes that are told at once; of more it is only told that everything may be different."""
 MOST_KEPT = 20_000
 """Changes that are kept for who comes back after a cut; who was away for longer is told that everything may be

@@ -52,14 +52,17 @@ class LoggedIn:
         """Return whose session this is; raises Unauthenticated (`session_invalid`) when it is nobody's any more."""
         return await self.known_by(digest(secret))
 
-    async def known_by(self, key: bytes, *, anew: bool = False) -> Principal:
-        """The same, by the digest of its secret; `anew`: as it is stored now, whatever was looked up before."""
+    async def known_by(self, key: bytes, *, anew: bool = False, used: bool = True) -> Principal:
+        """The same, by the digest of its secret.
+
+        `anew`: as it is stored now, whatever was looked up before; `used`: this counts as use of the session.
+        """
         who = (None if anew else self._known.get(key)) or await self._look_up(key)
         session, now = who.credential, self._clock()
         assert isinstance(session, BrowserSession)
         if now >= session.ends_at or now - session.used_at >= self._times.session_idle:
             raise session_over()
-        if now - session.used_at >= NOTED_EVERY:
+        if used and now - session.used_at >= NOTED_EVERY:
             noted = replace(who, credential=replace(session, used_at=now))
             if key in self._known:
                 self._known[key] = noted

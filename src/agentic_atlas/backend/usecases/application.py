@@ -74,16 +74,17 @@ class Application:
         return self._engine.clock()
 
 
-async def still(engine: Engine, who: Principal) -> Principal:
+async def still(engine: Engine, who: Principal, *, used: bool = True) -> Principal:
     """Return who somebody is by now, by what they have shown; raises Unauthenticated once that is good no more.
 
-    An agent's connection ends with its right, and what has no secret is this process itself: both stay as they are.
+    `used`: this counts as use of a session. An agent's connection ends with its right, and what has no secret is this
+    process itself: both stay as they are.
     """
     held = who.credential
     if isinstance(held, AgentToken) or not held.digest:
         return who
     if isinstance(held, BrowserSession):
-        return await engine.people.logged_in.known_by(held.digest)
+        return await engine.people.logged_in.known_by(held.digest, used=used)
     return await engine.access.known_by(held.digest)
 
 

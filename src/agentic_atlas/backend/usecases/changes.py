@@ -42,7 +42,8 @@ async def _watched(
         try:
             while not bell.closed:
                 # Who had a right when this began may have lost it since; those who lost it meanwhile were refused.
-                who = await still(engine, who)
+                # A page that is only left open does not keep anybody logged in.
+                who = await still(engine, who, used=False)
                 signal = await _signal(who, engine, seq)
                 bell.check()
                 seq = signal.seq

@@ -74,6 +74,18 @@ async def test_when_a_session_was_used_is_noted_once_a_minute() -> None:
         logged_in.forget()
 
 
+async def test_a_session_that_is_only_looked_at_is_not_used_by_that_and_ends_in_time() -> None:
+    network, logged_in, user = await prepared()
+    entered = await begin(network, user)
+    key, idle = digest(entered.secret), logged_in._times.session_idle
+    for later in (idle / 3, idle * 2 / 3):
+        network.clock.now = NOW + later
+        assert (await logged_in.known_by(key, used=False)).credential == entered.session
+    network.clock.now = NOW + idle
+    with pytest.raises(Unauthenticated):
+        await logged_in.known_by(key, used=False)
+
+
 async def test_a_log_in_ends_the_session_that_the_browser_had_whosever_it_was() -> None:
     network, logged_in, user = await prepared()
     eve = (await network.user("eve")).user

@@ -3,6 +3,7 @@
 "use strict";
 
 const RECENT = 200; // signals that are kept for tabs that were looking while these came
+const LONG = 100; // tasks of one; of a longer one it is kept that everything may be different
 const AGAIN = [5_000, 15_000, 60_000]; // milliseconds to the next try when the server takes no stream
 
 const stream = {
@@ -46,7 +47,7 @@ const stream = {
 
   came(signal) {
     this.seq = signal.seq;
-    this.recent.push(signal);
+    this.recent.push(signal.tasks?.length > LONG ? { seq: signal.seq, everything: true } : signal);
     if (this.recent.length > RECENT) this.since = this.recent.shift().seq;
     this.tell(signal);
   },

@@ -1,0 +1,57 @@
+// How a part of a page that was looked at again takes the place of what is shown (see `live.js`): nothing moves, what has
+// the focus keeps it, and nothing older replaces what is newer.
+"use strict";
+
+(() => {
+  document.addEventListener("htmx:before:response", (event) => {
+    const { live, response } = event.detail.ctx;
+    if (live === undefined) return;
+    live(response.status);
+    if (response.status !== 200) event.preventDefault();
+  });
+
+  const KEPT = ["open", "data-htmx-powered"]; // attributes that say what somebody, or a script, did here
+
+  // Makes a node what another is, place by place, so that nothing moves, and what has the focus keeps it.
+  function become(node, other) {
+    if (node.isEqualNode(other)) return;
+    if (node.nodeType !== Node.ELEMENT_NODE) {
+      node.nodeValue = other.nodeValue;
+      return;
+    }
+    const names = new Set([...node.getAttributeNames(), ...other.getAttributeNames()]);
+    for (const name of names) {
+      if (KEPT.includes(name)) continue;
+      if (other.hasAttribute(name)) node.setAttribute(name, other.getAttribute(name));
+      else node.removeAttribute(name);
+    }
+    const were = [...node.childNodes];
+    const are = [...other.childNodes];
+    are.forEach((child, place) => {
+      const was = were[place];
+      if (was === undefined) node.append(child);
+      else if (was.nodeName === child.nodeName && was.id === child.id) become(was, child);
+      else was.replaceWith(child);
+    });
+    for (const rest of were.slice(are.length)) rest.remove();
+  }
+
+  htmx.registerExtension("live", {
+    handle_swap(style, target, fragment) {
+      if (style !== "outerLive") return false;
+      become(target, fragment.firstElementChild);
+      return [target];
+    },
+  });
+
+  // Nothing that is older takes the place of what is newer, and nothing goes away because it is missing.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { ctx, tasks } = event.detail;
+    if (ctx.live === undefined) return;
+    for (const task of [...tasks]) {
+      const target = typeof task.target === "string" ? document.querySelector(task.target) : task.target;
+      const came = task.fragment.firstElementChild;
+      if (!came || !target?.isConnected || Number(came.dataset.seq) < Number(target.dataset.seq)) tasks.splice(tasks.indexOf(task), 1);
+    }
+  });
+})();

@@ -1,0 +1,46 @@
+"""The command palette finds what somebody sees by a part of its name, and among very many by how that begins."""
+
+from __future__ import annotations
+
+import json
+from time import monotonic
+
+import pytest
+
+from agentic_atlas.backend.rights import Principal
+from agentic_atlas.http.turns import Turns
+from agentic_atlas.platform.pages import palette
+from tests.unit.backend.network import Network
+
+pytestmark = pytest.mark.anyio
+
+
+async def found(network: Network, who: Principal, typed: str) -> list[tuple[str, str, str]]:
+    answer = await palette.palette(network.application, who, Turns(monotonic), typed)
+    return [(one["kind"], one["name"], one["path"]) for one in json.loads(answer.body)["items"]]
+
+
+async def test_pages_agents_and_tasks_are_found_and_nobody_elses() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    agent = await network.agent(ada)
+    await network.agent(eve, "hidden")
+    task = await network.held(ada, agent)
+    everything = await found(network, ada, "")
+    assert everything[: len(palette.SECTIONS)] == [("Page", name, path) for name, path in palette.SECTIONS.items()]
+    assert everything[len(palette.SECTIONS) :] == [
+        ("Agent", "ada/hello", "/agents/ada/hello"),
+        ("Task", "ada/hello.greet", f"/tasks/{task.id}"),
+    ]
+    assert await found(network, ada, " HELL") == [("Agent", "ada/hello", "/agents/ada/hello")]
+    assert await found(network, ada, task.id) == [("Task", "ada/hello.greet", f"/tasks/{task.id}")]
+    assert await found(network, ada, "hidden") == await found(network, ada, "<script>") == []
+
+
+async def test_among_very_many_agents_those_are_found_whose_name_begins_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(palette, "LOOKED_AT", 2)
+    network = Network()
+    ada = await network.user()
+    for name in ("first", "other", "second", "sector"):
+        await network.agent(ada, name)
+    assert [name for _, name, _ in await found(network, ada, "ada/sec")] == ["ada/second", "ada/sector"]
