@@ -9,7 +9,7 @@ from pathlib import Path
 import pyotp
 import pytest
 
-from agentic_atlas import Client, NotFound
+from agentic_atlas import Client, Conflict, NotFound
 from tests.e2e.processes import PATIENCE, Platform, python
 
 ADMINS, ADAS = "tall trees by the sea", "small birds on a wire"
@@ -119,9 +119,11 @@ def test_one_s_own_password_one_time_passwords_and_sessions(platform: Platform, 
         assert client.account.identities() == client.people.identities("admin") == []
         with pytest.raises(NotFound):
             client.account.remove_identity("idn_none", ADAS)
-        with pytest.raises(NotFound):
-            client.people.remove_identity("admin", "idn_none")
         invitation = client.people.invite("eve", "viewer")
+        with pytest.raises(NotFound):
+            client.people.remove_identity("eve", "idn_none")
+        with pytest.raises(Conflict, match="`atlas users password`"):
+            client.people.invite("admin")
         assert "atlas_invite_" not in repr(invitation)
         assert [one.user for one in client.people.invitations()] == ["eve"]
         client.people.revoke_invitation(invitation.id)
@@ -130,7 +132,7 @@ def test_one_s_own_password_one_time_passwords_and_sessions(platform: Platform, 
         assert client.people.end_totp("eve").name == "eve"
         client.people.delete("eve")
         assert [one.name for one in client.people.list()] == ["admin", "bob"]
-    for words in (("--remove", "idn_none"), ("--remove", "idn_none", "--user", "admin")):
+    for words in (("--remove", "idn_none"), ("--remove", "idn_none", "--user", "bob")):
         told = atlas(elsewhere, "users", "identities", *words, typed=f"{ADAS}\n", code=1)
         assert "there is no identity 'idn_none'" in told
     assert atlas(elsewhere, "users", "sessions").split() == ["SESSION", "USED", "BEGUN", "FROM", "WITH"]

@@ -52,14 +52,11 @@ async def up(folder: Path, **more: object) -> AsyncIterator[tuple[Network, httpx
     """Have a network, and a page of its own in which ada is logged in, who administers it."""
     settings = Settings(data_dir=folder, http_port=0, router_port=0, drain=0.0, **more)  # type: ignore[arg-type]  # a test's
     async with network(settings, structlog.get_logger()) as one:
-        key = await machine.bootstrap(one.engine, "ada")
+        await machine.bootstrap(one.engine, "ada")
+        secret = await machine.first_login(one.engine, "ada")
         url = one.addresses.api_url
         async with httpx.AsyncClient(base_url=url, trust_env=False) as page:
-            page.headers["Authorization"] = f"Bearer {key}"
-            link = (await page.post("/api/v1/invitations", json={"user": "ada"})).json()["link"]
-            secret = link.partition("#invitation=")[2]
             await page.post("/api/v1/invitations/accept", json={"secret": secret, "password": PASSWORD})
-            del page.headers["Authorization"]
             assert (await page.post("/api/v1/session", json=ADA, headers={"Origin": url})).status_code == 201
             yield one, page
 

@@ -65,5 +65,5 @@ async def disenrol(
 
 @routes.at("DELETE", "/{name}/totp", answers=UserInfo)
 async def reset_totp(name: str, application: Application, who: Principal) -> Response:
-    """Let the log-ins of a user who has lost their authenticator need none; administrators only."""
+    """Let the log-ins of somebody else who has lost their authenticator need none; administrators only."""
     return json(user_info(await accounts.reset_totp(who, application, name)))

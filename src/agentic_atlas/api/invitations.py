@@ -31,9 +31,10 @@ MAX_ACCEPTANCE = 4_096
 async def create(
     body: InvitationRequest, request: Request, application: Application, who: Principal, where: Whereabouts
 ) -> Response:
-    """Make a link with which a user sets a password, once, in seven days; administrators only.
+    """Make a link with which somebody else sets a password, once, in seven days; administrators only.
 
-    The user is made when there is none of this name; who is there keeps their role. An earlier link is good no more.
+    The user is made when there is none of this name; who is there keeps their role. An earlier link is good no more. No
+    link is good for longer than the key that makes it.
     """
     made, user, secret = await invitations.create(who, application, body.user, Role(body.role) if body.role else None)
     link = where.invitation(secret, request.host)

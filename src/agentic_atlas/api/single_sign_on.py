@@ -98,7 +98,7 @@ async def find_of(name: str, application: Application, who: Principal) -> Respon
 
 @routes.at("DELETE", "/api/v1/users/{name}/identities/{identity_id}", answers=LoggedOut)
 async def remove_of(name: str, identity_id: str, application: Application, who: Principal) -> Response:
-    """Let a user log in no more with what an identity provider knows them as; administrators only.
+    """Let somebody else log in no more with what an identity provider knows them as; administrators only.
 
     Their sessions, and API keys from log-ins, end.
     """

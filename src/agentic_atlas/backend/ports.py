@@ -15,6 +15,7 @@ from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.people import Entry
 from agentic_atlas.backend.domain.records import (
+    AccessLevel,
     AgentRecord,
     ApiKey,
     CallerRef,
@@ -423,6 +424,9 @@ class Groups(Protocol):
 
     async def members(self, group_id: str) -> list[User]:
         """Return who is in a group, by name."""
+
+    async def levels(self, group_id: str) -> set[AccessLevel]:
+        """Return what agents are shared with a group for."""
 
 
 NamedToken: TypeAlias = tuple[Token, str]

@@ -20,7 +20,7 @@ from agentic_atlas.auth import API_KEY_SCOPES, Scope, allows, covers, parse_scop
 from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, ApiKey, CallerRef, Role, Task, User
-from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
+from agentic_atlas.errors import Conflict, Forbidden, NotFound, Unauthenticated
 
 SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
 """What to do about a key that is not there, or not where it belongs."""
@@ -177,6 +177,8 @@ class Right(StrEnum):
     MANAGE_OWN_KEYS = "manage_own_keys"
     """Make and revoke what others act with in one's own name."""
     MANAGE_USERS = "manage_users"
+    MANAGE_LOGINS = "manage_logins"
+    """Set what others log in with."""
     MANAGE_BACKUPS = "manage_backups"
     """Have every secret of the network in a file."""
     MANAGE_SIGNING_KEYS = "manage_signing_keys"
@@ -203,6 +205,8 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
     # A credential that is good for something only must not make one that is good for more.
     Right.MANAGE_OWN_KEYS: Scope.EVERYTHING,
     Right.MANAGE_USERS: Scope.USERS_ADMIN,
+    # Whoever sets what somebody logs in with is them when they like, with all that they have.
+    Right.MANAGE_LOGINS: Scope.EVERYTHING,
     Right.MANAGE_BACKUPS: Scope.EVERYTHING,
     Right.MANAGE_SIGNING_KEYS: Scope.EVERYTHING,
     Right.READ_AUDIT: Scope.AUDIT_READ,
@@ -213,7 +217,10 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
 """The word that a credential's scopes need for each right."""
 
 _OF_ADMINISTRATORS: Final = frozenset(
-    (Right.MANAGE_USERS, Right.MANAGE_BACKUPS, Right.MANAGE_SIGNING_KEYS, Right.READ_AUDIT, Right.ARCHIVE_AUDIT)
+    (
+        *(Right.MANAGE_USERS, Right.MANAGE_LOGINS, Right.MANAGE_BACKUPS, Right.MANAGE_SIGNING_KEYS),
+        *(Right.READ_AUDIT, Right.ARCHIVE_AUDIT),
+    )
 )
 _READING: Final = frozenset((Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS))
 
@@ -282,8 +289,8 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "identities.find": Right.MANAGE_OWN_KEYS,
     "identities.find_of": Right.MANAGE_USERS,
     "identities.remove": Right.MANAGE_OWN_KEYS,
-    "identities.remove_of": Right.MANAGE_USERS,
-    "invitations.create": Right.MANAGE_USERS,
+    "identities.remove_of": Right.MANAGE_LOGINS,
+    "invitations.create": Right.MANAGE_LOGINS,
     "invitations.find": Right.MANAGE_USERS,
     "invitations.revoke": Right.MANAGE_USERS,
     "invitations.show": Right.OPEN,
@@ -293,7 +300,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "accounts.enrol": Right.MANAGE_OWN_KEYS,
     "accounts.confirm": Right.MANAGE_OWN_KEYS,
     "accounts.disenrol": Right.MANAGE_OWN_KEYS,
-    "accounts.reset_totp": Right.MANAGE_USERS,
+    "accounts.reset_totp": Right.MANAGE_LOGINS,
     "keys.create": Right.MANAGE_OWN_KEYS,
     "keys.create_for": Right.MANAGE_USERS,
     "keys.find": Right.MANAGE_OWN_KEYS,
@@ -392,7 +399,7 @@ def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def to_last(who: Principal, asked: float | None, now: float) -> float | None:
-    """Return for how many seconds a key is good that somebody makes: as they ask, else as long as what they come with.
+    """Return for how many seconds a key or link is good that somebody makes: as they ask, else as long as their key.
 
     None: until it is revoked. A session is a person, who comes again when it is over: it bounds nothing. So is an
     agent's token that a key makes not bound by that: it is the agent's, and known by who made it.
@@ -424,8 +431,20 @@ def require_over(who: Principal, *roles: Role) -> None:
         raise insufficient(Scope.EVERYTHING)
 
 
+def require_other(who: Principal, user: User, instead: str) -> None:
+    """Let somebody change what a user logs in with who is not themselves: `instead` says how they do it of their own.
+
+    Of one's own it needs the password again. A session that was left open, or a key that soon ends, has none.
+
+    Raises:
+        Conflict: they are that user (`own_account`).
+    """
+    if user.id == who.user.id:
+        raise Conflict(f"this is done to others, and {user.name} is yourself: {instead}", code="own_account")
+
+
 def require_share(who: Principal, access: AccessLevel) -> None:
-    """Let somebody share an agent of their own for this.
+    """Let somebody share an agent of their own for this, or put others into a group that one is so shared with.
 
     Whoever manages an agent has its tokens and sees its tasks: what is good for neither must not come by them through
     whom it is shared with.

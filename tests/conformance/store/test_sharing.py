@@ -75,6 +75,18 @@ async def test_a_share_that_is_dropped_is_gone_and_those_of_a_deleted_group_with
             await store.shares.put(LIBRARY.id, [Share(WITH_BOB, CALL)], NOW)
 
 
+async def test_a_group_tells_what_agents_are_shared_with_it_for(opened: Open) -> None:
+    async with opened() as store:
+        await furnish(store)
+        assert await store.groups.levels(READERS.id) == set()
+        await store.shares.put(LIBRARY.id, [Share(WITH_BOB, AccessLevel.MANAGE), Share(WITH_READERS, CALL)], NOW)
+        assert await store.groups.levels(READERS.id) == {CALL}
+        await store.shares.put(LIBRARY.id, [Share(WITH_READERS, AccessLevel.MANAGE)], NOW)
+        assert await store.groups.levels(READERS.id) == {AccessLevel.MANAGE}
+        await store.agents.delete(LIBRARY.id)
+        assert await store.groups.levels(READERS.id) == set()
+
+
 async def test_a_user_comes_with_their_groups(opened: Open) -> None:
     async with opened() as store:
         await furnish(store)

@@ -263,11 +263,41 @@ async def test_a_narrow_key_makes_no_administrator_and_changes_the_account_of_no
         for method, path, body in (
             ("POST", "/api/v1/users", {"name": "eve"}),
             ("PATCH", "/api/v1/users/ada", {"role": "viewer"}),
-            ("POST", "/api/v1/invitations", {"user": "ada"}),
             ("DELETE", "/api/v1/users/ada/sessions", None),
             ("DELETE", "/api/v1/users/eve", None),
         ):
             assert (await narrow.request(method, path, json=body)).is_success, path
+
+
+async def test_a_narrow_key_sets_what_nobody_logs_in_with_for_whoever_does_that_is_them(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        await atlas.member("ada")
+        narrow = atlas.with_key(
+            (await atlas.admin.post("/api/v1/api-keys", json={"scopes": ["users:admin"]})).json()["key"]
+        )
+        for method, path, body in (
+            ("POST", "/api/v1/invitations", {"user": "ada"}),
+            ("POST", "/api/v1/invitations", {"user": "eve"}),
+            ("DELETE", "/api/v1/users/ada/totp", None),
+            ("DELETE", "/api/v1/users/ada/identities/idn_none", None),
+        ):
+            answer = await narrow.request(method, path, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "insufficient_scope"), (path, body)
+        assert (await atlas.admin.get("/api/v1/invitations")).json()["items"] == []
+        assert [user["name"] for user in (await atlas.admin.get("/api/v1/users")).json()["items"]] == ["ada", "admin"]
+
+
+async def test_whoever_administers_does_not_come_by_their_own_account_as_by_anothers(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        for method, path, body, own in (
+            ("POST", "/api/v1/invitations", {"user": "admin"}, "PUT /api/v1/users/me/password"),
+            ("DELETE", "/api/v1/users/admin/totp", None, "DELETE /api/v1/users/me/totp"),
+            ("DELETE", "/api/v1/users/admin/identities/idn_none", None, "DELETE /api/v1/users/me/identities"),
+        ):
+            answer = await atlas.admin.request(method, path, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (409, "own_account"), path
+            assert own in answer.json()["error"]["message"]
+        assert (await atlas.admin.get("/api/v1/invitations")).json()["items"] == []
 
 
 @pytest.mark.parametrize(

@@ -749,7 +749,7 @@ OVER_ADMINISTRATORS = {
     "accounts.reset_totp": by_name("name"),
     "keys.create_for": by_name("user", scopes=["users:admin"]),
 }
-"""What is done to one user, or looked at of one, by whoever manages users."""
+"""What is done to one user, or looked at of one, by whoever manages users or what they log in with."""
 OF_NOBODYS_ACCOUNT = {"users.find", "invitations.find", "groups.create", "groups.delete", "groups.add", "groups.remove"}
 """What else they do: who is there, and with whom agents are shared, which gives an administrator nothing."""
 
@@ -768,7 +768,7 @@ async def test_a_key_for_users_alone_acts_on_no_administrator_and_looks_at_none(
 
 
 def test_it_is_said_of_all_that_managing_users_is_whether_it_may_be_done_to_an_administrator() -> None:
-    managing = {name for name, right in RIGHT_OF.items() if right is Right.MANAGE_USERS}
+    managing = {name for name, right in RIGHT_OF.items() if right in (Right.MANAGE_USERS, Right.MANAGE_LOGINS)}
     assert managing == OVER_ADMINISTRATORS.keys() | OF_NOBODYS_ACCOUNT
 
 

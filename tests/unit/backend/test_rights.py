@@ -120,6 +120,8 @@ def test_a_scope_that_lacks_is_named_whatever_the_role() -> None:
 def test_administrating_takes_the_role_and_the_scope() -> None:
     assert getattr(refused(holder("*"), Right.MANAGE_USERS), "code", None) == "forbidden"
     assert refused(holder("users:admin", user=ROOT), Right.MANAGE_USERS) is None
+    # Whoever says what somebody logs in with is them when they like.
+    assert getattr(refused(holder("users:admin", user=ROOT), Right.MANAGE_LOGINS), "code", None) == "insufficient_scope"
     assert granted(holder("audit:read", user=ROOT)) == {Right.READ_AUDIT, Right.OPEN, Right.BE_KNOWN}
     # A copy of the network holds every secret, so it takes a key that is good for everything.
     assert (

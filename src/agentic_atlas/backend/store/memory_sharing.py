@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from agentic_atlas.backend.domain.records import EVERYONE, AgentRecord, Group, Share, Token, User
+from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, AgentRecord, Group, Share, Token, User
 from agentic_atlas.backend.ports import MOST_MEMBERS, MOST_MEMBERSHIPS, MOST_SHARES
 from agentic_atlas.errors import Conflict, NotFound
 
@@ -120,3 +120,8 @@ class MemoryGroups:
     async def members(self, group_id: str) -> list[User]:
         """See the port."""
         return sorted((user for user in self._users.values() if group_id in user.groups), key=lambda user: user.name)
+
+    async def levels(self, group_id: str) -> set[AccessLevel]:
+        """See the port."""
+        shares = (share for agent in self._agents.values() for share in agent.shares)
+        return {share.access for share in shares if share.subject == f"group:{group_id}"}

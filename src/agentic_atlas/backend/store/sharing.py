@@ -72,6 +72,10 @@ class SqlGroups:
         """See the port."""
         return await self._readers.run(lambda connection: _members(connection, group_id))
 
+    async def levels(self, group_id: str) -> set[AccessLevel]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _levels(connection, group_id))
+
 
 def _put(connection: Connection, agent_id: str, shares: Sequence[Share], now: float) -> list[Token]:
     """Share an agent with all of these, unless it is shared with too many."""
@@ -187,3 +191,9 @@ def _members(connection: Connection, group_id: str) -> list[User]:
     """Who is in a group, by name."""
     query = select(*USERS.read).join_from(group_members, users).where(group_members.c.group_id == group_id)
     return [USERS.value(row) for row in connection.execute(query.order_by(users.c.name))]
+
+
+def _levels(connection: Connection, group_id: str) -> set[AccessLevel]:
+    """What agents are shared with a group for."""
+    shared = select(agent_shares.c.access).where(agent_shares.c.subject == f"group:{group_id}").distinct()
+    return {AccessLevel(access) for access in connection.scalars(shared)}

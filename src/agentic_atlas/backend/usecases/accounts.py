@@ -21,10 +21,16 @@ from agentic_atlas.backend.domain.people import (
 )
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, require_over
+from agentic_atlas.backend.rights import Principal, require_other
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, InvalidInput
 from agentic_atlas.protocol.caller.accounts import TotpEnrolment
+
+_INSTEAD = (
+    "`atlas users totp --off` ends your one-time passwords (`DELETE /api/v1/users/me/totp`), with your password; "
+    "when that is lost as well, another administrator helps"
+)
+"""What an administrator does about their own one-time passwords."""
 
 
 @use_case
@@ -108,9 +114,9 @@ async def reset_totp(who: Principal, engine: Engine, name: str) -> User:
     """Let the log-ins of a user who has lost their authenticator need no one-time passwords any more.
 
     Raises:
-        NotFound: no such user (`user_not_found`). Forbidden: see `rights.require_over`.
+        NotFound: no such user (`user_not_found`). Conflict: it is the one who asks (`own_account`).
     """
     user = await engine.access.user(name)
-    require_over(who, user.role)
+    require_other(who, user, _INSTEAD)
     await engine.store.accounts.change(user.id, end_totp)
     return user

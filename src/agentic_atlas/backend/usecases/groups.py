@@ -4,7 +4,7 @@ from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.records import Group
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import end_connections, look_again
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import Principal, require_share
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import group_info
 from agentic_atlas.protocol.caller.people import GroupInfo
@@ -46,8 +46,11 @@ async def add(who: Principal, engine: Engine, name: str, user: str) -> tuple[Gro
 
     Raises:
         NotFound: no such group or user. Conflict: too many are in it, or they in too many (`too_many_memberships`).
+        Forbidden: agents are shared with it for what needs more than is shown; see `rights.require_share`.
     """
     group, member = await engine.access.group(who.user, name), await engine.access.user(user)
+    for access in await engine.store.groups.levels(group.id):
+        require_share(who, access)
     await engine.store.groups.put_member(group.id, member.id)
     await _changed(engine, member.id)
     return group, await _shown(engine, group)

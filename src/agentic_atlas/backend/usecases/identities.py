@@ -3,9 +3,15 @@
 from agentic_atlas.backend.domain.people import LinkedIdentity, Visitor
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, require_over
+from agentic_atlas.backend.rights import Principal, require_other, require_over
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import NotFound
+
+_INSTEAD = (
+    "`atlas users identities --remove ID` removes one of yours (`DELETE /api/v1/users/me/identities/ID`), "
+    "with your password"
+)
+"""What an administrator does about their own identities."""
 
 
 @use_case
@@ -21,7 +27,9 @@ async def find_of(who: Principal, engine: Engine, user: str) -> list[LinkedIdent
     Raises:
         NotFound: no such user (`user_not_found`). Forbidden: see `rights.require_over`.
     """
-    return await engine.store.accounts.identities((await _named(who, engine, user)).id)
+    named = await engine.access.user(user)
+    require_over(who, named.role)
+    return await engine.store.accounts.identities(named.id)
 
 
 @use_case
@@ -44,15 +52,11 @@ async def remove_of(who: Principal, engine: Engine, user: str, identity_id: str)
 
     Raises:
         NotFound: no such user (`user_not_found`), or it is none of theirs (`identity_not_found`).
-        Conflict: they have no other way in (`last_way_in`). Forbidden: see `rights.require_over`.
+        Conflict: they have no other way in (`last_way_in`), or it is the one who asks (`own_account`).
     """
-    return await _removed(who, engine, await _named(who, engine, user), identity_id)
-
-
-async def _named(who: Principal, engine: Engine, name: str) -> User:
-    user = await engine.access.user(name)
-    require_over(who, user.role)
-    return user
+    named = await engine.access.user(user)
+    require_other(who, named, _INSTEAD)
+    return await _removed(who, engine, named, identity_id)
 
 
 async def _removed(who: Principal, engine: Engine, user: User, identity_id: str) -> tuple[int, int]:

@@ -8,31 +8,38 @@ from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.people import Invitation, set_password
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.invitations import issue_invitation
-from agentic_atlas.backend.rights import Principal, require_over
+from agentic_atlas.backend.engine.invitations import INVITATION_LIFETIME, issue_invitation
+from agentic_atlas.backend.rights import Principal, require_other, require_over, to_last
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import invitation_info
 from agentic_atlas.errors import Conflict, NotFound
 from agentic_atlas.protocol.caller.accounts import InvitationInfo
+
+_INSTEAD = (
+    "`atlas users password` changes your password (`PUT /api/v1/users/me/password`); "
+    "when it is lost, another administrator makes the link"
+)
+"""What an administrator does about their own password."""
 
 
 @use_case
 async def create(who: Principal, engine: Engine, name: str, role: Role | None) -> tuple[Invitation, User, str]:
     """Make an invitation for the user of this name, who is made when there is none: a member, or of this role.
 
-    Returns it with whom it is for, and its secret. An earlier one of the same user is good no more.
+    Returns it with whom it is for, and its secret. An earlier one of the same user is good no more. This one is good
+    for seven days, and for no longer than the key that makes it.
 
     Raises:
-        InvalidInput: the name is none. Forbidden: see `rights.require_over`.
-        Conflict: the user is disabled (`user_disabled`), or has another role than this (`other_role`).
+        InvalidInput: the name is none.
+        Conflict: the user is disabled (`user_disabled`), has another role than this (`other_role`), or is the one who
+            asks (`own_account`).
     """
     user = await engine.store.users.by_name(name)
-    require_over(who, (role or Role.MEMBER) if user is None else user.role)
     if user is None:
         user = await _made(
             engine, User(engine.ids("usr"), check_name(name, "a user"), role or Role.MEMBER, engine.clock())
         )
-        require_over(who, user.role)
+    require_other(who, user, _INSTEAD)
     if role not in (None, user.role):
         raise Conflict(
             f"{user.name} is there already, as {user.role}, which an invitation leaves as it is: "
@@ -41,7 +48,9 @@ async def create(who: Principal, engine: Engine, name: str, role: Role | None) -
         )
     if user.disabled_at is not None:
         raise Conflict(f"{user.name} is disabled: enable them first", code="user_disabled")
-    invitation, secret = await issue_invitation(engine, user, made_by=who.user.id)
+    left = to_last(who, None, engine.clock())
+    lifetime = INVITATION_LIFETIME if left is None else min(left, INVITATION_LIFETIME)
+    invitation, secret = await issue_invitation(engine, user, made_by=who.user.id, lifetime=lifetime)
     return invitation, user, secret
 
 

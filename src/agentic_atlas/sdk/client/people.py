@@ -81,7 +81,8 @@ class AsyncPeople:
             role: of a user who is made, for there was none of this name; without it they are a member.
 
         Raises:
-            Conflict: who is there has another role (`other_role`), which `update` changes; or is disabled.
+            Conflict: who is there has another role (`other_role`), which `update` changes; is disabled; or is oneself
+                (`own_account`).
         """
         body = checked(InvitationRequest(user=name, role=role))
         return await self._api.send("POST", "/invitations", NewInvitation, body=body, repeatable=False)
@@ -110,13 +111,17 @@ class AsyncPeople:
         """Let a user log in no more with what a provider knows them as; return what ended with it.
 
         Raises:
-            NotFound: it is none of theirs. Conflict: they have no password, and no other one (`last_way_in`).
+            NotFound: it is none of theirs.
+            Conflict: they have no password, and no other one (`last_way_in`); or they are oneself (`own_account`).
         """
         path = f"/users/{segment(name)}/identities/{segment(id)}"
         return await self._api.send("DELETE", path, LoggedOut, repeatable=False)
 
     async def end_totp(self, name: str) -> UserInfo:
-        """Let the log-ins of a user need no one-time passwords any more, who has lost their authenticator."""
+        """Let the log-ins of a user need no one-time passwords any more, who has lost their authenticator.
+
+        Raises Conflict (`own_account`) for oneself: `client.account.end_totp` takes one's password.
+        """
         return await self._api.send("DELETE", f"/users/{segment(name)}/totp", UserInfo)
 
 

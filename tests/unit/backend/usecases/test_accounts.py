@@ -197,3 +197,6 @@ async def test_one_time_passwords_end_with_the_password_or_by_an_administrator()
     assert await accounts.reset_totp(root, network.application, "ada") == ada.user
     await log_in(network, OLD)
     assert (await accounts.show(ada, network.application)).recovery == ()
+    with pytest.raises(Conflict, match="`atlas users totp --off`") as refused:
+        await accounts.reset_totp(root, network.application, "root")
+    assert refused.value.code == "own_account"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.records import AccessLevel, Role
 from agentic_atlas.backend.ports import AuditFilter
@@ -71,6 +72,23 @@ async def test_tokens_that_somebody_made_as_a_member_end_as_they_are_none(how: s
     assert (listed.status, listed.made_by) == ("revoked", eve.user.id if how == "deleted" else "eve")
     (row,) = await network.store.audit.find(AuditFilter(object=token.id, action="tokens.end"), limit=9)
     assert (row.who.user_id, row.detail["made_by"]) == (root.user.id, "eve")
+
+
+async def test_who_puts_somebody_into_a_group_has_a_key_for_what_its_members_get() -> None:
+    network, root, _, _ = await furnished()
+    on = network.application
+    narrow = replace(root, scopes=("users:admin",))
+    await agents.share(root, on, "ada/hello", ["group:readers"], AccessLevel.CALL)
+    assert (await groups.add(narrow, on, "readers", "ada"))[1].members == ["ada"]
+    await agents.share(root, on, "ada/hello", ["group:readers"], AccessLevel.MANAGE)
+    for scopes, lacks in ((narrow.scopes, "tokens:write"), ((*narrow.scopes, "tokens:write"), "tasks:read")):
+        with pytest.raises(Forbidden, match=lacks) as refused:
+            await groups.add(replace(root, scopes=scopes), on, "readers", "eve")
+        assert refused.value.code == "insufficient_scope"
+    able = replace(root, scopes=("users:admin", "tokens:write", "tasks:read"))
+    assert (await groups.add(able, on, "readers", "eve"))[1].members == ["ada", "eve"]
+    # What takes away needs no more than it did.
+    assert (await groups.remove(narrow, on, "readers", "eve"))[1].members == ["ada"]
 
 
 async def test_a_group_is_seen_by_its_members_and_by_administrators() -> None:

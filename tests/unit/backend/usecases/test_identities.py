@@ -85,9 +85,22 @@ async def test_an_administrator_removes_somebody_elses_and_leaves_nobody_without
     with pytest.raises(Conflict) as refusal:
         await identities.remove_of(root, network.application, "ada", second.id)
     assert refusal.value.code == "last_way_in"
-    for name in ("root", "nobody"):
+    await network.user("eve")
+    for name in ("eve", "nobody"):
         with pytest.raises(NotFound):
             await identities.remove_of(root, network.application, name, second.id)
+
+
+async def test_an_administrator_removes_one_of_their_own_with_their_password_and_in_no_other_way() -> None:
+    network = Network()
+    root = await network.user("root", Role.ADMIN)
+    await network.store.accounts.change(root.user.id, set_password(await network.passwords.hash(PASSWORD), NOW))
+    identity = await linked(network, root)
+    with pytest.raises(Conflict, match="`atlas users identities --remove ID`") as refusal:
+        await identities.remove_of(root, network.application, "root", identity.id)
+    assert refusal.value.code == "own_account"
+    assert await identities.find(root, network.application) == [identity]
+    await identities.remove(root, network.application, identity.id, PASSWORD, HERE)
 
 
 async def test_a_key_for_users_alone_neither_sees_nor_removes_those_of_an_administrator() -> None:
@@ -95,6 +108,10 @@ async def test_a_key_for_users_alone_neither_sees_nor_removes_those_of_an_admini
     root = await network.user("root", Role.ADMIN)
     identity = await linked(network, root)
     narrow = Principal(root.user, root.credential, ("users:admin",))
+    ada = await linked(network, await network.user(), "2")
+    assert await identities.find_of(narrow, network.application, "ada") == [ada]
+    with pytest.raises(Forbidden):
+        await identities.remove_of(narrow, network.application, "ada", ada.id)
     with pytest.raises(Forbidden):
         await identities.find_of(narrow, network.application, "root")
     with pytest.raises(Forbidden):

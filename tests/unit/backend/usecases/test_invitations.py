@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.people import Visitor
 from agentic_atlas.backend.domain.records import Role
+from agentic_atlas.backend.engine.invitations import INVITATION_LIFETIME
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import invitations, sessions, users
+from agentic_atlas.backend.usecases import invitations, keys, sessions, users
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
-from tests.unit.backend.network import Network
+from tests.unit.backend.network import NOW, Network
 
 PASSWORD = "tall trees by the sea"
 
@@ -55,15 +56,47 @@ async def test_of_invitations_made_at_once_one_is_good_and_used_it_is_the_last(t
 
 async def test_a_link_for_a_member_is_none_for_the_administrator_they_become() -> None:
     network, root = await prepared()
-    helper = replace(root, scopes=("users:admin",))
-    made, _, secret = await invitations.create(helper, network.application, "ada", Role.MEMBER)
+    made, _, secret = await invitations.create(root, network.application, "ada", Role.MEMBER)
     await users.update(root, network.application, "ada", role=Role.ADMIN, disabled=None)
     with pytest.raises(NotFound):
         await invitations.accept(None, network.application, secret, PASSWORD)
-    with pytest.raises(Forbidden):
-        await invitations.create(helper, network.application, "ada", None)
     with pytest.raises(NotFound):
         await invitations.revoke(root, network.application, made.id)
+
+
+async def test_a_key_for_users_alone_invites_nobody_and_makes_nobody_by_trying() -> None:
+    network, root = await prepared()
+    await users.create(root, network.application, "ada", Role.MEMBER)
+    helper = replace(root, scopes=("users:admin",))
+    for name in ("ada", "eve"):
+        with pytest.raises(Forbidden) as refused:
+            await invitations.create(helper, network.application, name, None)
+        assert refused.value.code == "insufficient_scope"
+    assert await invitations.find(root, network.application) == []
+    assert await network.store.users.by_name("eve") is None
+
+
+async def test_nobody_invites_themselves_and_is_told_how_they_change_their_password() -> None:
+    network, root = await prepared()
+    with pytest.raises(Conflict, match="`atlas users password`") as refused:
+        await invitations.create(root, network.application, "root", None)
+    assert refused.value.code == "own_account"
+    assert await invitations.find(root, network.application) == []
+
+
+async def test_a_link_is_good_for_no_longer_than_the_key_that_made_it() -> None:
+    network, root = await prepared()
+    short = await keys.create(root, network.application, lifetime=30.0)
+    who = await network.application.authenticate(short.key)
+    made, _, secret = await invitations.create(who, network.application, "ada", None)
+    assert made.expires_at == NOW + 30.0
+    network.clock.now = NOW + 30.0
+    with pytest.raises(NotFound):
+        await invitations.accept(None, network.application, secret, PASSWORD)
+    longer = await keys.create(root, network.application, lifetime=2 * INVITATION_LIFETIME)
+    who = await network.application.authenticate(longer.key)
+    made, _, _ = await invitations.create(who, network.application, "ada", None)
+    assert made.expires_at == NOW + 30.0 + INVITATION_LIFETIME
 
 
 async def test_another_role_than_somebody_has_is_refused_with_how_to_give_it() -> None:
