@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         AgentSummary,
         EndedToken,
         NewToken,
+        RefusedInstance,
         RevokedToken,
         SecondInstance,
         ShareInfo,
@@ -134,8 +135,8 @@ _HOME: Final = {
         "AccountInfo IdentityInfo InvitationInfo LoggedOut NewInvitation TotpEnrolment"
     ),
     "agentic_atlas.protocol.caller.agents": (
-        "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken RevokedToken SecondInstance ShareInfo "
-        "SkillInfo TokenInfo"
+        "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken RefusedInstance RevokedToken "
+        "SecondInstance ShareInfo SkillInfo TokenInfo"
     ),
     "agentic_atlas.protocol.caller.attention": "AttentionItem",
     "agentic_atlas.protocol.caller.audit": "AuditActor AuditAnchor AuditArchive AuditEntry AuditFlaw AuditHead "
@@ -252,6 +253,7 @@ __all__ = [
     "Policy",
     "Posted",
     "QuestionInfo",
+    "RefusedInstance",
     "Rejected",
     "RevokedToken",
     "SecondInstance",

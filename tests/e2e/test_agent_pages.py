@@ -96,6 +96,21 @@ def test_a_token_is_generated_its_agent_comes_and_goes_when_it_is_revoked(platfo
         assert one.faults == []
 
 
+def test_whoever_waits_for_an_agent_is_told_that_its_code_is_for_another_one(known: Platform, opened: Browser) -> None:
+    with window(opened, known) as one:
+        log_in(one)
+        page = one.go("/agents/token?agent=other")
+        page.get_by_role("button", name="Generate token").click()
+        standing = page.get_by_role("complementary", name="Your agent")
+        expect(standing).to_contain_text("Waiting for your agent")
+        token = page.locator(".steps code").first.text_content()
+        with known.agent("other", ECHO, token=token):
+            expect(standing).to_contain_text("The code declares another agent")
+            expect(standing).to_contain_text("It is for other, the code declares echo.")
+        assert one.violations() == []
+        assert one.faults == []
+
+
 def test_whoever_waits_for_an_agent_is_told_that_another_process_has_the_token(
     known: Platform, opened: Browser
 ) -> None:

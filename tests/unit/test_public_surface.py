@@ -84,6 +84,7 @@ PUBLIC = [
     "Policy",
     "Posted",
     "QuestionInfo",
+    "RefusedInstance",
     "Rejected",
     "RevokedToken",
     "SecondInstance",

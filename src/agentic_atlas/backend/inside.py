@@ -13,6 +13,7 @@ from agentic_atlas.backend.domain.questions import read_question
 from agentic_atlas.backend.domain.records import Task, TaskFailure
 from agentic_atlas.backend.engine.access import NotAdmitted, failure
 from agentic_atlas.backend.engine.answering import Answering, Replies
+from agentic_atlas.backend.engine.contention import TurnedDown
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Changed, FaultLog, Write
 from agentic_atlas.backend.usecases import calls, instances
@@ -199,7 +200,8 @@ class RouterRequests:
         except AtlasError as error:
             if isinstance(error, NotAdmitted):
                 shown = said.identity
-                _bar(self._engine, Barred(error.code, shown.address, shown.token_id, shown.agent_id))
+                barred = Barred(error.code, shown.address, shown.token_id, shown.agent_id)
+                _bar(self._engine, barred, error.message, said.hello.instance.host)
             self._engine.router.say(TurnAway(said.number, failure(error)))
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("admission_failed", agent=said.identity.agent_id, exc_info=bug)
@@ -247,8 +249,11 @@ class RouterRequests:
             self._log.error("departure_failed", instance=said.instance.instance_id, exc_info=bug)
 
 
-def _bar(engine: Engine, said: Barred) -> None:
-    """Have the audit log tell of somebody who was kept out."""
+def _bar(engine: Engine, said: Barred, message: str = "", host: str = "") -> None:
+    """Have it known that somebody was kept out, and the audit log tell of it."""
+    if said.agent_id:
+        engine.contention.keep_out(TurnedDown(said.agent_id, said.token_id, said.code, message, said.address, host))
+        engine.changes.agent(said.agent_id)
     who = AuditActor(kind="agent", id=said.agent_id) if said.agent_id else NOBODY
     before = ADDRESS.set(said.address)
     engine.trail.refuse(who, "instances.admit", AuditObject(kind="token", id=said.token_id), said.code)

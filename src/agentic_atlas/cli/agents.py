@@ -10,7 +10,13 @@ from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.times import TimeFormat
-    from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, AgentSummary, SecondInstance
+    from agentic_atlas.protocol.caller.agents import (
+        AgentInfo,
+        AgentInstance,
+        AgentSummary,
+        RefusedInstance,
+        SecondInstance,
+    )
 
 
 def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
@@ -207,6 +213,8 @@ def _print_instances(agent: AgentInfo, clock: TimeFormat, *, every: bool) -> Non
         output.aside(f"Instances of the past: {len(instances) - len(shown)}; --all shows them.")
     for second in agent.second_instances:
         output.aside(_second(second, clock))
+    for refused in agent.refused_instances:
+        output.aside(_refused(refused, clock))
 
 
 def _second(second: SecondInstance, clock: TimeFormat) -> str:
@@ -217,6 +225,13 @@ def _second(second: SecondInstance, clock: TimeFormat) -> str:
     return (
         f"{came} {what} {holder}, {clock.short(second.at)}: both have {second.token_id}. Give each a token of its own."
     )
+
+
+def _refused(refused: RefusedInstance, clock: TimeFormat) -> str:
+    """Return the line for a process that was not let in."""
+    whence = f"{refused.host} ({refused.address})" if refused.host else refused.address
+    why = f"{refused.message} ({refused.code})" if refused.message else refused.code
+    return f"A process on {whence} was refused with {refused.token_id}, {clock.short(refused.at)}: {why}."
 
 
 def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]:

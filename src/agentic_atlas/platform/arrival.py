@@ -1,12 +1,12 @@
 """How it stands with the agent that is to come with a token: what is waited for, or why it is not there. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, SecondInstance, TokenInfo
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, RefusedInstance, SecondInstance, TokenInfo
 
 GOOD: Final = ("active", "retiring")
 """Status of a token that an agent can connect with."""
@@ -20,6 +20,21 @@ _ENDED: Final[Mapping[str, tuple[str, str]]] = {
         "An administrator withdrew that key. Generate another token for the agent.",
     ),
 }
+
+_REFUSED: Final[Mapping[str, tuple[str, str]]] = {
+    "wrong_agent": (
+        "The code declares another agent",
+        "Put a token of that agent into its .env, or start the code of this one.",
+    ),
+    "agent_disabled": ("The agent is disabled", "Its process waits until it is enabled again, in its settings."),
+    "owner_disabled": ("The agent's owner is disabled", "An administrator can enable them again."),
+    "protocol_version": ("It speaks another version of the protocol", "Update agentic-atlas on the older side."),
+    "token_revoked": ("A process came with a revoked token", "Give it another one."),
+    "token_rotated": ("A process came with a token that was rotated", "Give it the one that took its place."),
+    "token_unknown": ("A process came with a token that is not known here", "Generate another one for it."),
+}
+"""Codes of why a process is not let in, in words, and what to do."""
+_LATELY: Final = timedelta(days=1)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,11 +100,31 @@ def arrival(token: TokenInfo, agent: AgentInfo, lineage: Collection[str] = ()) -
 
 def problems(agent: AgentInfo) -> Sequence[Problem]:
     """Return why processes were not let in lately, or came in another's place, the last one first."""
-    return sorted((_second(one) for one in agent.second_instances), key=lambda one: one.at, reverse=True)
+    refused = (_refused(one) for one in agent.refused_instances)
+    seconds = (_second(one) for one in agent.second_instances)
+    return sorted([*refused, *seconds], key=lambda one: one.at, reverse=True)
+
+
+def open_problems(agent: AgentInfo, now: datetime) -> Sequence[Problem]:
+    """Return those of the last day that were not over when a process connected with the same token since."""
+    last = {one.token_id: one for one in sorted(agent.instances, key=lambda one: one.connected_at)}
+    return [one for one in problems(agent) if now - one.at < _LATELY and _after(one, last.get(one.token_id))]
 
 
 def _after(problem: Problem, last: AgentInstance | None) -> bool:
     return last is None or problem.at > last.connected_at
+
+
+def _refused(one: RefusedInstance) -> Problem:
+    title, text = _REFUSED.get(one.code, ("A process was refused", ""))
+    said = f"{one.message[:1].upper()}{one.message[1:]}." if one.message else ""
+    return Problem(
+        at=one.at,
+        title=title,
+        text=" ".join(filter(None, (said, text))) or f"The reason is {one.code}.",
+        whence=whence(one.host, one.address),
+        token_id=one.token_id,
+    )
 
 
 def _second(one: SecondInstance) -> Problem:

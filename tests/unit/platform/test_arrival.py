@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from agentic_atlas.platform.arrival import arrival, problems, whence
-from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, SecondInstance, TokenInfo
+from agentic_atlas.platform.arrival import arrival, open_problems, problems, whence
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, RefusedInstance, SecondInstance, TokenInfo
 
 
 def at(minute: int) -> datetime:
@@ -76,6 +76,10 @@ def second(minute: int, *, replaced: bool = False, token_id: str = "tok_1") -> S
     )
 
 
+def refused(minute: int, code: str = "wrong_agent", message: str = "it is for books") -> RefusedInstance:
+    return RefusedInstance(at=at(minute), code=code, message=message, host="cellar", address="", token_id="tok_1")
+
+
 @pytest.mark.parametrize(
     ("token", "agent", "state"),
     [
@@ -88,6 +92,8 @@ def second(minute: int, *, replaced: bool = False, token_id: str = "tok_1") -> S
         ({"status": "retiring"}, {}, "waiting"),
         ({}, {"disabled": True}, "ended"),
         ({}, {"second_instances": (second(3),)}, "refused"),
+        ({}, {"refused_instances": (refused(3),)}, "refused"),
+        ({}, {"instances": [instance()], "refused_instances": (refused(3),)}, "connected"),
         ({}, {"second_instances": (second(3, token_id="tok_other"),)}, "waiting"),
         ({}, {"instances": [instance()], "second_instances": (second(3),)}, "connected"),
         # It has come since.
@@ -116,3 +122,22 @@ def test_the_last_problem_comes_first_and_says_what_to_do() -> None:
     assert all("a token of its own" in one.text for one in found)
     assert found[0].whence == "cellar (10.0.0.2)"
     assert [whence("", "10.0.0.2"), whence("cellar", ""), whence("", "")] == ["10.0.0.2", "cellar", ""]
+
+
+def test_a_refusal_says_what_was_wrong_and_what_to_do() -> None:
+    known, unknown, bare = problems(
+        replace(AGENT, refused_instances=(refused(3), refused(2, "invalid_skill", "no"), refused(1, "odd", "")))
+    )
+    assert known.title == "The code declares another agent"
+    assert known.text.startswith("It is for books. Put a token of that agent")
+    assert (unknown.title, unknown.text) == ("A process was refused", "No.")
+    assert bare.text == "The reason is odd."
+
+
+def test_a_problem_is_open_until_a_process_connects_with_the_token_or_for_a_day() -> None:
+    agent = replace(AGENT, refused_instances=(refused(3),))
+    assert [one.at for one in open_problems(agent, at(4))] == [at(3)]
+    assert open_problems(agent, at(4) + timedelta(days=1)) == []
+    assert len(open_problems(replace(agent, instances=[instance()]), at(4))) == 1
+    came = replace(instance(), connected_at=at(4))
+    assert open_problems(replace(agent, instances=[came, instance(left=at(1))]), at(5)) == []

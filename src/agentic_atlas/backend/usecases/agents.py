@@ -57,8 +57,8 @@ async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
     makers = await maker_names(engine, held.values())
     shown = [agent_instance(one, used.get(one.id, 0), held.get(one.id), makers) for one in instances]
     shares = [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
-    contested = engine.contention.of(agent.id)
-    return agent_info(_summary(who, engine, agent), skills, shown, shares, contested)
+    contested, kept_out = engine.contention.of(agent.id), engine.contention.kept_out(agent.id)
+    return agent_info(_summary(who, engine, agent), skills, shown, shares, contested, kept_out)
 
 
 @use_case

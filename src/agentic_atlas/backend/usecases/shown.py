@@ -24,6 +24,7 @@ from agentic_atlas.backend.domain.records import (
     User,
 )
 from agentic_atlas.backend.domain.renewal import standing
+from agentic_atlas.backend.engine.contention import TurnedDown
 from agentic_atlas.backend.engine.logins import Login
 from agentic_atlas.backend.ports import MOST_MESSAGE, Summary
 from agentic_atlas.backend.rights import AgentToken
@@ -33,6 +34,7 @@ from agentic_atlas.protocol.caller.agents import (
     AgentInstance,
     AgentSummary,
     NewToken,
+    RefusedInstance,
     SecondInstance,
     ShareInfo,
     SkillInfo,
@@ -237,14 +239,18 @@ def agent_info(
     instances: Sequence[AgentInstance] = (),
     shares: Sequence[ShareInfo] = (),
     contested: Sequence[tuple[float, Contested]] = (),
+    kept_out: Sequence[tuple[float, TurnedDown]] = (),
 ) -> AgentInfo:
-    """Show an agent with its skills; for who sees those its instances, who came beside them, and its shares."""
+    """Show an agent with its skills; for who sees those its instances, who came beside them or was not let in, and
+    its shares.
+    """
     return AgentInfo(
         **msgspec.structs.asdict(summary),
         skills=[skill_info(skill) for skill in skills],
         instances=list(instances),
         shares=tuple(shares),
         second_instances=tuple(_second_instance(at, said) for at, said in contested),
+        refused_instances=tuple(passed_on(RefusedInstance, said, at=moment(at)) for at, said in kept_out),
     )
 
 

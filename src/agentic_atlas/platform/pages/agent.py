@@ -9,9 +9,9 @@ from agentic_atlas.backend.ports import TaskFilter
 from agentic_atlas.backend.rights import Principal, Right, role_allows
 from agentic_atlas.backend.usecases import agents, tasks, tokens
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.backend.usecases.shown import task_summary
+from agentic_atlas.backend.usecases.shown import moment, task_summary
 from agentic_atlas.http.turns import Turns
-from agentic_atlas.platform.arrival import GOOD, Problem, problems
+from agentic_atlas.platform.arrival import GOOD, Problem, open_problems
 from agentic_atlas.platform.page import PageGroup, View
 from agentic_atlas.platform.pages.tokens import calls_of
 from agentic_atlas.platform.templating import plural, seconds
@@ -148,7 +148,7 @@ async def show(owner: str, name: str, application: Application, who: Principal, 
         there=rows(there, [task_summary(one) for one in running]),
         gone=[one for one in agent.instances if not one.online],
         skills=[SkillRow(one, policy_words(one.policy, streams=one.streams)) for one in agent.skills],
-        problems=problems(agent),
+        problems=open_problems(agent, moment(application.now())),
     )
 
 

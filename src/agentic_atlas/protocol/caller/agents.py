@@ -168,6 +168,21 @@ class SecondInstance(Shown, frozen=True, kw_only=True):
     """Whether it took the place of that one, which gave no sign of life; else it was refused."""
 
 
+class RefusedInstance(Shown, frozen=True, kw_only=True):
+    """A process that was not let in for what it has shown, or declares."""
+
+    at: datetime
+    """When it came last."""
+    code: str
+    """Why: see the codes of errors."""
+    message: str
+    """What was wrong; empty where the code tells it all."""
+    host: str
+    """Empty for one that did not come as far as saying so."""
+    address: str
+    token_id: str
+
+
 class AgentInfo(AgentSummary, frozen=True, kw_only=True):
     """An agent with its skills and instances, as it is shown when it is asked for by name."""
 
@@ -178,6 +193,8 @@ class AgentInfo(AgentSummary, frozen=True, kw_only=True):
     """With whom it is shared; empty for who may only call it."""
     second_instances: tuple[SecondInstance, ...] = ()
     """Processes that came with a token in use since the server was started, the last one first, five at the most."""
+    refused_instances: tuple[RefusedInstance, ...] = ()
+    """Processes that were not let in since the server was started, the last one first, five at the most."""
 
 
 AgentPage: TypeAlias = Page[AgentSummary, str]

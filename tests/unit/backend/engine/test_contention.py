@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentic_atlas.backend.engine.contention import MOST_AGENTS, MOST_OF_AGENT, Contention
+from agentic_atlas.backend.engine.contention import MOST_AGENTS, MOST_OF_AGENT, Contention, TurnedDown
 from agentic_atlas.protocol.inside.messages import Contested, Identity
 from agentic_atlas.protocol.messages import InstanceInfo
 
@@ -29,3 +29,15 @@ def test_what_is_remembered_is_bounded() -> None:
         contention.note(came("a", f"agt_{number}"))
     assert contention.of("agt") == []
     assert contention.of("agt_0")
+
+
+def test_who_was_kept_out_is_known_by_the_last_time_that_it_came_for_the_same_reason() -> None:
+    now = [0.0]
+    contention = Contention(lambda: now[0])
+    for now[0], code in ((1.0, "wrong_agent"), (2.0, "token_revoked"), (3.0, "wrong_agent")):
+        contention.keep_out(TurnedDown("agt", "tok", code))
+    assert [(at, said.code) for at, said in contention.kept_out("agt")] == [
+        (3.0, "wrong_agent"),
+        (2.0, "token_revoked"),
+    ]
+    assert contention.of("agt") == contention.kept_out("other") == []
