@@ -81,8 +81,9 @@ def verify(
 ) -> None:
     """Look at every row of the audit log, and say which are not as they were written.
 
-    A changed, missing or moved row is found, and rows that were cut off at the end. Whoever can write in the network's
-    data folder could make all of it anew: keep exports elsewhere, and give --key.
+    A changed, missing or moved row is found, and rows that were cut off at the end or put there. Give --key for a file
+    that others had: they may have signed it anew with a key of their own. Whoever can write in the network's data
+    folder has its key too, and could make all of it anew: only an export that was kept elsewhere tells.
     """
     if file and data_dir is not None:
         raise click.UsageError("give a FILE or --data-dir, not both")

@@ -55,7 +55,7 @@ def _check(file: Path, before: AuditHead | None) -> tuple[AuditReport, AuditHead
     anchored = begin is None or (begin.key == head.key and _is_signed(begin))
     checking = ChainCheck(head.network, head, signed=_is_signed(end), anchor=begin, anchored=anchored)
     checking.take(_entries(file, begins=begin is not None))
-    return checking.report(), head
+    return checking.report(closed=True), head
 
 
 def _ends(file: Path) -> tuple[bytes, bytes]:

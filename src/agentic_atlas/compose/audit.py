@@ -166,7 +166,7 @@ def check_folder(data_dir: Path) -> AuditReport:
             describe(database).network, head, signed=_is_signed(head), anchor=anchor, anchored=_is_signed(anchor, head)
         )
         read_closed(database, lambda connection: check.take(all_rows(connection)))
-        return check.report()
+        return check.report(headed=True)
 
 
 def _is_signed(head: AuditHead | AuditAnchor | None, other: AuditHead | None = None) -> bool:

@@ -161,6 +161,47 @@ async def test_a_head_of_another_key_is_told(tmp_path: Path) -> None:
     assert [flaw.kind for flaw in check_folder(tmp_path / "data").flaws] == ["head"]
 
 
+async def test_rows_without_a_head_and_a_head_from_before_the_archive_are_told(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with up(data) as client:
+        await some(client)
+        *_, early = await exported(client, tmp_path / "early.jsonl")
+        await some(client, 2)
+        await archive(client)
+    head = data / "keys/audit.json"
+    head.unlink()
+    changed(data, "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)")
+    assert [flaw.kind for flaw in check_folder(data).flaws] == ["head"]
+    head.write_bytes(early)
+    head.chmod(0o600)
+    assert [(flaw.seq, flaw.kind) for flaw in check_folder(data).flaws] == [(4, "head")]
+
+
+async def test_an_export_ends_with_its_head_however_soon_it_is_made(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        await some(client, 5)
+        *rows, last = await exported(client, tmp_path / "export.jsonl")
+        head = msgspec.json.decode(last, type=AuditHead)
+        assert (head.seq, len(rows)) == (7, 7)
+        (tmp_path / "data/keys/audit.json").write_bytes(last.replace(b'"seq":7', b'"seq":3'))
+        *rows, _ = await exported(client, tmp_path / "export.jsonl")
+        assert len(rows) == 3, "and never has rows behind it"
+
+
+async def test_rows_that_stand_behind_the_head_of_an_earlier_export_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "export.jsonl"
+    async with up(tmp_path / "data") as client:
+        await some(client)
+        *_, early = await exported(client, file)
+        await some(client, 2)
+        *rows, _ = await exported(client, file)
+        anchor = msgspec.json.encode((await archive(client)).anchor)
+    for end, behind in ((early, 5), (anchor, 6)):
+        written(file, [*rows, end])
+        result = await asyncio.to_thread(atlas, "audit", "verify", str(file))
+        assert (result.exit_code, f"row {behind}: unsigned" in result.output) == (1, True), result.output
+
+
 async def test_a_restored_network_has_its_log_as_it_was_at_the_backup(tmp_path: Path) -> None:
     async with up(tmp_path / "data") as client:
         await some(client)

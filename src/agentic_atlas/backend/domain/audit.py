@@ -100,6 +100,13 @@ def signed_part(head: AuditHead | AuditAnchor) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(head, signature="")).removesuffix(_SIGNATURE) + b"}"
 
 
+def older(head: AuditHead, anchor: AuditAnchor | None) -> str | None:
+    """Say in what a head is older than what was archived, of which nothing is that the head is not of."""
+    if anchor is None or head.seq >= anchor.archived:
+        return None
+    return f"the head that was kept is of row {head.seq}, and rows up to {anchor.archived} were archived"
+
+
 class ChainCheck:
     """Looks at the rows of one network's log, one after the other, and says what is wrong with them."""
 
@@ -134,15 +141,17 @@ class ChainCheck:
             self._look_at(entry)
         return self._last.seq
 
-    def report(self) -> AuditReport:
-        """Return what was found, once the last row was looked at."""
+    def report(self, *, headed: bool = False, closed: bool = False) -> AuditReport:
+        """Return what was found, once the last row was looked at.
+
+        Args:
+            headed: whatever is there has a head, or somebody removed it.
+            closed: no row stands behind the head, as nobody writes there any more who could sign a later one.
+        """
         kept = self._head.seq if self._head else 0
         if self._rows == 0 and self._anchor is not None:
             self._last = ChainHead(self._anchor.archived, self._anchor.hash)
-        if kept > self._last.seq:
-            self._add(
-                self._last.seq + 1, "cut_off", f"the head says that there are {kept} rows: the last are not there"
-            )
+        self._look_at_head(headed=headed, closed=closed)
         return AuditReport(
             network=self._network,
             rows=self._rows,
@@ -152,6 +161,22 @@ class ChainCheck:
             head=self._head,
             flaws=self._flaws,
         )
+
+    def _look_at_head(self, *, headed: bool, closed: bool) -> None:
+        head, last = self._head, self._last.seq
+        if head is None:
+            told = any(flaw.kind == "head" for flaw in self._flaws)
+            if headed and last and not told:
+                self._add(last, "head", "no head was kept: nothing tells whether more rows stood there, or others")
+            return
+        if head.seq > last:
+            self._add(last + 1, "cut_off", f"the head says that there are {head.seq} rows: the last are not there")
+        elif closed and head.seq < last:
+            until = f" to {last}" if last > head.seq + 1 else ""
+            behind = f"row {head.seq + 1}{until} stands behind the signed head: anybody may have written that"
+            self._add(head.seq + 1, "unsigned", behind)
+        if why := older(head, self._anchor):
+            self._add(head.seq, "head", why)
 
     def _before(self, first: AuditEntry) -> ChainHead:
         """Return what the first row follows: where some were archived, one that is archived, or is about to be."""

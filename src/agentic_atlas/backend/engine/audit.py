@@ -13,7 +13,17 @@ from typing import Final
 import msgspec
 
 from agentic_atlas.backend.asked_from import ADDRESS
-from agentic_atlas.backend.domain.audit import BROKEN, NOBODY, NOTHING, OK, SYSTEM, AuditEvent, ChainCheck, ChainHead
+from agentic_atlas.backend.domain.audit import (
+    BROKEN,
+    NOBODY,
+    NOTHING,
+    OK,
+    SYSTEM,
+    AuditEvent,
+    ChainCheck,
+    ChainHead,
+    older,
+)
 from agentic_atlas.backend.engine.allowance import neighbourhood
 from agentic_atlas.backend.ports import AuditHeads, AuditLog, Clock, FaultLog, Write
 from agentic_atlas.backend.rights import Principal
@@ -122,6 +132,7 @@ class AuditTrail:
         self._refused = {True: _Refusals(), False: _Refusals()}
         self._head: ChainHead | None = None
         self._faulty = False
+        self._keeping = asyncio.Lock()
         self._archiving = asyncio.Lock()
 
     def note(
@@ -164,9 +175,10 @@ class AuditTrail:
         for refused in self._refused.values():
             self._add(*refused.over(now, last=last))
         await self.write()
-        head, self._head = self._head, None
-        if head is not None and self._heads is not None:
-            await self._heads.keep(head, now)
+        async with self._keeping:  # else an older one could take the place of a newer
+            head, self._head = self._head, None
+            if head is not None and self._heads is not None:
+                await self._heads.keep(head, now)
 
     async def take_up(self) -> None:
         """See whether the log is as the last process left it; where it is not, that is its next row."""
@@ -183,14 +195,14 @@ class AuditTrail:
 
     async def verify(self) -> AuditReport:
         """Look at every row, and at the head and the anchor that are kept."""
-        head, anchor = self.head(), self.anchor()
+        anchor, head = self.anchor(), self.head()
         check = ChainCheck(
             self._network, head, signed=self._is_good(head), anchor=anchor, anchored=self._is_good(anchor)
         )
         seq = 0
         while rows := await self._audit.after(seq, limit=_PAGE):
             seq = check.take(rows)
-        return check.report()
+        return check.report(headed=self._heads is not None)
 
     def head(self) -> AuditHead | None:
         """Return the head that is kept; raises ConfigurationError where it can't be read."""
@@ -213,7 +225,10 @@ class AuditTrail:
             anchor = self.anchor()
             if anchor is not None and self._is_good(anchor):
                 await self._drop(anchor.archived)  # a process may have been killed before
-            until = await self._audit.older(before)
+            await self.settle()
+            head = self.head()
+            # Only what the head is of: a process may be killed before it keeps a newer one.
+            until = min(await self._audit.older(before), head.seq if head else 0)
             if self._heads is None or until <= (anchor.archived if anchor else 0):
                 raise Conflict("no row of the audit log is older", code="nothing_to_archive")
             archived = await self._heads.archive(anchor, self._pages(until, anchor), self._clock())
@@ -248,12 +263,13 @@ class AuditTrail:
         except AtlasError as error:
             return error.message
         if head is None:
-            return f"there are {last.seq} rows, and no head was kept" if last.seq else None
+            there = last.seq or heads.anchor() is not None
+            return f"there are {last.seq} rows, and no head was kept" if there else None
         if not heads.signed(head):
             return "the head that was kept was not signed by this network"
         if head.seq > last.seq:
             return f"rows {last.seq + 1} to {head.seq} are not there any more"
-        if gap := await self._gap(heads):
+        if gap := await self._gap(heads, head):
             return gap
         rows = await self._audit.after(head.seq - 1, limit=1) if head.seq else []
         return (
@@ -262,11 +278,15 @@ class AuditTrail:
             else None
         )
 
-    async def _gap(self, heads: AuditHeads) -> str | None:
-        """Say which rows are not there before the first one, and were not archived."""
+    async def _gap(self, heads: AuditHeads, head: AuditHead) -> str | None:
+        """Say which rows are not there before the first one and were not archived, or that the head does not tell."""
         first = await self._audit.after(0, limit=1)
         anchor = heads.anchor()
-        archived = anchor.archived if anchor is not None and heads.signed(anchor) else 0
+        if anchor is not None and not heads.signed(anchor):
+            anchor = None
+        if why := older(head, anchor):
+            return why
+        archived = anchor.archived if anchor else 0
         if not first or first[0].seq <= archived + 1:
             return None
         return f"rows {archived + 1} to {first[0].seq - 1} are not there, and were not archived"

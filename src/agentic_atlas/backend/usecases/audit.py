@@ -36,12 +36,18 @@ async def find(
 
 @use_case
 async def rows(who: Principal, engine: Engine, *, after: int, limit: int) -> AuditRows:
-    """Return the rows that follow the one with this number, and the head that is kept: that of all there are, or less.
+    """Return the rows that follow the one with this number up to the head that is kept, and that head.
+
+    It is kept anew for whoever begins with the first row: all that was answered until then is there.
 
     Raises ConfigurationError when the head can't be read.
     """
-    head, anchor = engine.trail.head(), engine.trail.anchor()
+    if after == 0:
+        await engine.trail.settle()
+    anchor, head = engine.trail.anchor(), engine.trail.head()
     found = await engine.store.audit.after(after, limit=limit)
+    if head is not None:
+        found = [row for row in found if row.seq <= head.seq]
     return AuditRows(network=engine.network, items=found, head=head, anchor=anchor)
 
 

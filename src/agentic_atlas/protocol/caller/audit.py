@@ -118,12 +118,12 @@ class AuditRows(Listing[AuditEntry], frozen=True, kw_only=True):
 
     network: str
     head: AuditHead | None
-    """The last one that was kept; null before there is any."""
+    """The last one that was kept, and no row here is behind it; null before there is any."""
     anchor: AuditAnchor | None = None
     """What the first row of all goes on behind; null as long as none was archived."""
 
 
-FlawKind: TypeAlias = Literal["changed", "missing", "reordered", "cut_off", "head", "anchor", "broken"]
+FlawKind: TypeAlias = Literal["changed", "missing", "reordered", "cut_off", "unsigned", "head", "anchor", "broken"]
 
 
 class AuditFlaw(Shown, frozen=True, kw_only=True):
@@ -133,9 +133,10 @@ class AuditFlaw(Shown, frozen=True, kw_only=True):
     """The row that it is about, or the first of several."""
     kind: FlawKind
     """`changed`: it says something else than it did. `missing`: it is not there. `reordered`: it is in another place.
-    `cut_off`: it and all that followed are not there. `head`: the head that was kept is not good. `anchor`: that of
-    what was archived is not. `broken`: the row was written when a start of the network found the log not as the head
-    says."""
+    `cut_off`: it and all that followed are not there. `unsigned`: in a file it stands behind the head, so that anybody
+    may have written it. `head`: the head that was kept is not good, is older than what was archived, or is not there.
+    `anchor`: that of what was archived is not good. `broken`: the row was written when a start of the network found the
+    log not as the head says."""
     message: str
 
 

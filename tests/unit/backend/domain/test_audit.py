@@ -23,7 +23,7 @@ from agentic_atlas.backend.domain.audit import (
     hash_of,
     signed_part,
 )
-from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditHead, AuditObject, AuditReport
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditAnchor, AuditEntry, AuditHead, AuditObject, AuditReport
 
 NOW = 1_700_000_000.0
 EVENT = AuditEvent(at=NOW, who=AuditActor(kind="user", id="usr_1", name="Ada \u2028"), action="tokens.revoke")
@@ -105,10 +105,23 @@ def head_of(entries: Sequence[AuditEntry], network: str = "net_1") -> AuditHead:
     return AuditHead(network=network, seq=last.seq, hash=last.hash, at=at, key="k", signature="s")
 
 
-def checked(entries: Sequence[AuditEntry], head: AuditHead | None = None, *, signed: bool = True) -> AuditReport:
-    check = ChainCheck("net_1", head, signed=signed)
+def anchor_of(entries: Sequence[AuditEntry]) -> AuditAnchor:
+    head = head_of(entries)
+    return AuditAnchor(network="net_1", archived=head.seq, hash=head.hash, at=head.at, key="k", signature="s")
+
+
+def checked(
+    entries: Sequence[AuditEntry],
+    head: AuditHead | None = None,
+    *,
+    signed: bool = True,
+    anchor: AuditAnchor | None = None,
+    headed: bool = False,
+    closed: bool = False,
+) -> AuditReport:
+    check = ChainCheck("net_1", head, signed=signed, anchor=anchor)
     check.take(entries)
-    return check.report()
+    return check.report(headed=headed, closed=closed)
 
 
 def flaws(report: AuditReport) -> list[tuple[int, str]]:
@@ -173,6 +186,31 @@ def test_a_head_of_somebody_else_counts_for_nothing_and_is_told() -> None:
     report = checked(rows, head_of(rows), signed=False)
     assert (flaws(report), report.head, report.unsigned) == ([(6, "head")], None, 6)
     assert flaws(checked(rows, head_of(rows, "net_2"))) == [(6, "head")]
+
+
+def test_rows_behind_the_head_are_as_good_as_none_where_nobody_writes_any_more() -> None:
+    rows = log()
+    report = checked(rows, head_of(rows[:4]), closed=True)
+    assert (flaws(report), report.unsigned) == ([(5, "unsigned")], 2)
+    assert "row 5 to 6" in report.flaws[0].message
+    assert flaws(checked(rows, anchor=anchor_of(rows[:2]), head=head_of(rows[:5]), closed=True)) == [(6, "unsigned")]
+    assert flaws(checked(rows, head_of(rows), closed=True)) == []
+    assert flaws(checked(rows, head_of(rows), signed=False, closed=True)) == [(6, "head")], "told once"
+
+
+def test_rows_or_an_anchor_without_a_head_are_told_where_there_has_to_be_one() -> None:
+    rows = log()
+    assert flaws(checked(rows, headed=True)) == [(6, "head")]
+    assert flaws(checked([], anchor=anchor_of(rows[:2]), headed=True)) == [(2, "head")]
+    assert flaws(checked([], headed=True)) == []
+    assert flaws(checked(rows, head_of(rows), headed=True)) == []
+    assert flaws(checked(rows, head_of(rows), signed=False, headed=True)) == [(6, "head")], "told once"
+
+
+def test_a_head_that_is_older_than_the_anchor_is_told() -> None:
+    rows = log()
+    assert flaws(checked(rows[4:], head_of(rows[:2]), anchor=anchor_of(rows[:4]))) == [(2, "head")]
+    assert flaws(checked(rows[4:], head_of(rows[:4]), anchor=anchor_of(rows[:4]))) == []
 
 
 def test_a_log_that_was_found_broken_stays_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import UTC, datetime
 
@@ -288,6 +289,57 @@ async def test_a_log_that_goes_on_behind_its_head_is_as_it_was_left(world: World
     assert len(await world.told()) == 2
     report = await world.trail.verify()
     assert (report.rows, report.unsigned, report.flaws) == (2, 1, [])
+
+
+async def test_of_two_that_keep_the_head_at_once_the_newer_one_stays(world: World) -> None:
+    begun, going, keep = asyncio.Event(), asyncio.Event(), world.heads.keep
+
+    async def slow(head: ChainHead, now: float) -> None:
+        if head.seq == 1:
+            begun.set()
+            await going.wait()
+        await keep(head, now)
+
+    world.heads.keep = slow  # type: ignore[method-assign]  # a disk that takes its time
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        world.trail.note(None, "a.done")
+        group.create_task(world.trail.settle())
+        await begun.wait()
+        world.trail.note(None, "a.done")
+        group.create_task(world.trail.settle())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        going.set()
+    assert [head.seq for head in world.heads.given] == [1, 2]
+
+
+async def test_nothing_is_archived_that_the_head_is_not_of(world: World) -> None:
+    await aged(world)
+    world.trail.note(None, "a.done")
+    await world.trail.write()
+    archived = await world.trail.archive(NOW + 100 * DAY)
+    assert archived.anchor.archived == 5
+    assert world.heads.given[-1].seq == 6, "it was kept first"
+    await aged(world, 1)
+    del world.heads.given[5:]
+    world.trail._head = None  # and can't be kept
+    with pytest.raises(Conflict) as refused:
+        await world.trail.archive(NOW + 100 * DAY)
+    assert refused.value.code == "nothing_to_archive"
+
+
+async def test_a_start_tells_of_an_anchor_that_is_newer_than_the_head_or_has_none(world: World) -> None:
+    await aged(world)
+    rows = await world.store.audit.after(0, limit=9)
+    world.heads.anchors.append(anchored(rows[2]))
+    del world.heads.given[1:]
+    await world.trail.take_up()
+    why = "the head that was kept is of row 1, and rows up to 3 were archived"
+    assert (await world.told())[-1] == (BROKEN, "broken", {"why": why})
+    empty = World()
+    empty.heads.anchors.append(anchored(rows[2]))
+    await empty.trail.take_up()
+    assert (await empty.told())[-1] == (BROKEN, "broken", {"why": "there are 0 rows, and no head was kept"})
 
 
 @pytest.mark.parametrize(
