@@ -14,6 +14,7 @@ from agentic_atlas.platform.pages import (
     overview,
     palette,
     settings,
+    task,
     tasks,
     tokens,
 )
@@ -26,6 +27,7 @@ _GROUPS: Final = (
     agent.pages,
     agent_settings.pages,
     tasks.pages,
+    task.pages,
     settings.pages,
     login.pages,
     live.pages,

@@ -10,6 +10,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agentic_atlas.platform import assets
+from agentic_atlas.platform.wording import duration, size
 
 FOLDER: Final = Path(__file__).with_name("templates")
 
@@ -39,7 +40,15 @@ def seconds(value: float) -> str:
     return f"{value:,g} s"
 
 
-FILTERS: Final = {"number": number, "seconds": seconds, "plural": plural, "iso": iso, "utc": utc}
+FILTERS: Final = {
+    "duration": duration,
+    "iso": iso,
+    "number": number,
+    "plural": plural,
+    "seconds": seconds,
+    "size": size,
+    "utc": utc,
+}
 GLOBALS: Final = {"asset": assets.address}
 
 

@@ -1,0 +1,150 @@
+"""One task: what was asked, what came of it, when everything happened and why, and what may be done about it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from agentic_atlas.backend.rights import Principal, Right, may
+from agentic_atlas.backend.usecases import tasks, traces
+from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.backend.usecases.shown import event_info
+from agentic_atlas.http.messages import Response
+from agentic_atlas.http.turns import Turns
+from agentic_atlas.platform.page import PageGroup, View, see_other
+from agentic_atlas.platform.task.attempts import AttemptRow, Times, attempt_rows, times
+from agentic_atlas.platform.task.event_lines import EventLine, event_lines
+from agentic_atlas.platform.task.json_parts import PayloadView, payload
+from agentic_atlas.platform.task.questions import Asking, SettledRow, answered_with, asking, settled
+from agentic_atlas.platform.task.timeline import TimelineView, timeline
+from agentic_atlas.platform.wording import visible
+from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo
+from agentic_atlas.protocol.caller.traces import TraceInfo
+
+pages = PageGroup("tasks")
+
+MOST_EVENTS = 100
+"""Events that are shown, the newest."""
+_MOST_MESSAGE = 2_000
+_MOST_HEARD = 50
+"""Tasks of a trace whose changes are heard of."""
+
+
+class TaskView(View, frozen=True):
+    """A task with its trace.
+
+    Attributes:
+        task: as it is.
+        times: how long it took, and what for.
+        note: what it does or waits for now, or how it ended.
+        hears: what the page looks again for.
+        asking: what it asks people; None: nothing.
+        settled: what it asked before, and what was answered.
+        input: what was asked.
+        output: what came of it; None: nothing has.
+        detail: of the error; None: there is none.
+        attempts: each with the reason for its end.
+        timeline: of all tasks that belong together.
+        events: the newest.
+        earlier: how many more events there are.
+        changes: who looks may cancel it, answer, and do it again.
+    """
+
+    task: TaskInfo
+    times: Times
+    note: str
+    hears: str
+    asking: Asking | None
+    settled: Sequence[SettledRow]
+    input: PayloadView
+    output: PayloadView | None
+    detail: PayloadView | None
+    attempts: Sequence[AttemptRow]
+    timeline: TimelineView
+    events: Sequence[EventLine]
+    earlier: int
+    changes: bool
+
+
+@pages.page("GET", "/tasks/{task_id}", "task.html")
+async def task(task_id: str, application: Application, who: Principal, turns: Turns) -> TaskView:
+    """Show a task with its trace."""
+    async with turns.turn(who.user.id):
+        found = await tasks.show(who, application, task_id)
+        trace = await traces.show(who, application, task_id)
+        events, _ = await tasks.page(who, application, task_id, max(0, found.last_seq - MOST_EVENTS))
+        return task_view(
+            found,
+            trace,
+            [event_info(event) for event in events],
+            datetime.fromtimestamp(application.now(), UTC),
+            changes=may(who, Right.WRITE_TASKS),
+        )
+
+
+def task_view(
+    found: TaskInfo, trace: TraceInfo, events: Sequence[EventInfo], now: datetime, *, changes: bool
+) -> TaskView:
+    """Return what is seen of a task at a moment."""
+    here = next(one for one in trace.tasks if one.task.id == found.id)
+    error = found.error
+    return TaskView(
+        task=found,
+        times=times(here, now),
+        note=_note(found),
+        hears=_hears(found.id, trace),
+        asking=asking(found.question) if found.question and not found.done else None,
+        settled=settled(found.questions),
+        input=payload(bytes(found.input)),
+        output=None if found.output is None else payload(bytes(found.output)),
+        detail=None if error is None or bytes(error.detail) == b"null" else payload(bytes(error.detail)),
+        attempts=attempt_rows(here, now),
+        timeline=timeline(trace, found.id, now),
+        events=event_lines(events, found.created_at),
+        earlier=events[0].seq - 1 if events else 0,
+        changes=changes,
+    )
+
+
+def _note(found: TaskInfo) -> str:
+    if found.error is not None:
+        return visible(found.error.message[:_MOST_MESSAGE], lines=True)
+    note = found.note or {"completed": "", "working": "runs"}.get(found.state, "")
+    return visible(note[:1].upper() + note[1:], lines=True)
+
+
+def _hears(task_id: str, trace: TraceInfo) -> str:
+    goes_on = [one.task.id for one in trace.tasks if not one.task.done and one.task.id != task_id]
+    return " ".join(f"task:{one}" for one in (task_id, *goes_on[:_MOST_HEARD]))
+
+
+@pages.at("POST", "/tasks/{task_id}/cancel", listed=False)
+async def cancel(task_id: str, application: Application, who: Principal) -> Response:
+    """Cancel a task and what it called, and show what becomes of it."""
+    await tasks.cancel(who, application, task_id, f"canceled by {who.user.name}")
+    return see_other(f"/tasks/{task_id}")
+
+
+@pages.at("POST", "/tasks/{task_id}/retry", listed=False)
+async def retry(task_id: str, application: Application, who: Principal) -> Response:
+    """Do again what an ended task asked for, and show the new one."""
+    made = await tasks.retry(who, application, task_id)
+    return see_other(f"/tasks/{made.id}")
+
+
+class SaidAnswer(msgspec.Struct, frozen=True):
+    """What a person says to a question: `text` as it is, or `json`."""
+
+    question: Annotated[int, Meta(ge=1, le=1_000)]
+    text: str | None = None
+    json: str | None = None
+
+
+@pages.at("POST", "/tasks/{task_id}/answer", listed=False, form=True)
+async def answer(task_id: str, said: SaidAnswer, application: Application, who: Principal) -> Response:
+    """Answer a question of a task, and show how it goes on."""
+    await tasks.standing(who, application, task_id)
+    await tasks.answer(who, application, task_id, answered_with(said.text, said.json), said.question)
+    return see_other(f"/tasks/{task_id}")

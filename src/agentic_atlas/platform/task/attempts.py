@@ -1,0 +1,95 @@
+"""The attempts of a task, each with how long it waited, was delivered and ran, and why it ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from agentic_atlas.platform.page import View
+from agentic_atlas.platform.task.timeline import stretches
+from agentic_atlas.platform.wording import duration, visible
+from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceTask
+
+_MOST_REASON = 500
+
+
+class Times(View, frozen=True):
+    """How long a task took, in words.
+
+    Attributes:
+        took: from its making to its end, or until now.
+        waited: for a slot, in all attempts.
+        delivery: from a slot to its beginning there, likewise.
+        ran: likewise; empty: it never did.
+        people: of that it waited for people; empty: for none.
+    """
+
+    took: str
+    waited: str
+    delivery: str
+    ran: str
+    people: str
+
+
+class AttemptRow(View, frozen=True):
+    """One attempt.
+
+    Attributes:
+        number: 1, 2, …
+        instance: its id.
+        host: where that ran; empty: nobody remembers.
+        began_at: when it was given to the instance.
+        delivery: how long until the instance had begun it; empty: it never had.
+        ran: how long it ran, or does so far.
+        end: a state, `lost` or `again`; empty while it goes on.
+        reason: why it ended.
+    """
+
+    number: int
+    instance: str
+    host: str
+    began_at: datetime
+    delivery: str
+    ran: str
+    end: str
+    reason: str
+
+
+def times(task: TraceTask, now: datetime) -> Times:
+    """Return how long a task took."""
+    sums = dict.fromkeys(("queue", "delivery", "run", "people"), 0.0)
+    found = stretches(task, now)
+    for kind, at, to in found:
+        sums[kind] += to - at
+    ran = any(kind == "run" for kind, _, _ in found)
+    ended = task.task.ended_at or now
+    return Times(
+        took=duration((ended - task.task.created_at).total_seconds()),
+        waited=duration(sums["queue"]),
+        delivery=duration(sums["delivery"]) if task.attempts else "",
+        ran=duration(sums["run"]) if ran else "",
+        people=duration(sums["people"]) if sums["people"] else "",
+    )
+
+
+def attempt_rows(task: TraceTask, now: datetime) -> Sequence[AttemptRow]:
+    """Return the attempts of a task in their order."""
+    return [_row(attempt, now) for attempt in task.attempts]
+
+
+def _row(attempt: TraceAttempt, now: datetime) -> AttemptRow:
+    accepted, ended = attempt.accepted_at, attempt.ended_at or now
+    return AttemptRow(
+        number=attempt.number,
+        instance=attempt.instance_id,
+        host=visible(attempt.host),
+        began_at=attempt.began_at,
+        delivery="" if accepted is None else duration((accepted - attempt.began_at).total_seconds()),
+        ran="" if accepted is None else duration((ended - accepted).total_seconds()),
+        end="tried again" if attempt.end == "submitted" else attempt.end or "",
+        reason=_reason(attempt),
+    )
+
+
+def _reason(attempt: TraceAttempt) -> str:
+    if attempt.error is None:
+        return ""
+    return visible(f"{attempt.error.code}: {attempt.error.message[:_MOST_REASON]}", lines=True)

@@ -1,0 +1,165 @@
+"""The events of a task as lines for people: what its agent reports, and what became of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from agentic_atlas.platform.page import View
+from agentic_atlas.platform.wording import duration, size, visible
+from agentic_atlas.protocol.caller.tasks import EventInfo
+
+MOST_LINE: Final = 2_000
+"""Characters of an event that are shown."""
+_MOST_FIELDS: Final = 12
+_MOST_WORD: Final = 200
+
+
+class EventLine(View, frozen=True):
+    """One event, or pieces of an output that followed each other.
+
+    Attributes:
+        seq: its number; of several the first.
+        last: of several the number of the last.
+        at: when it happened.
+        since: how long after the task was made.
+        kind: `state`, `progress`, `output`, `log`, `artifact`, `question` or `answer`.
+        tone: `good`, `bad`, `warn` or empty.
+        text: what it says.
+        fields: what a line of a log has besides, in the order in which it was said.
+        percent: how far a progress is.
+        left_out: characters of it that are not shown.
+    """
+
+    seq: int
+    last: int
+    at: datetime
+    since: str
+    kind: str
+    tone: str
+    text: str
+    fields: Sequence[tuple[str, str]]
+    percent: int | None
+    left_out: int
+
+
+class _Told(msgspec.Struct):
+    text: str
+    tone: str = ""
+    fields: Sequence[tuple[str, str]] = ()
+    percent: int | None = None
+
+
+def event_lines(events: Iterable[EventInfo], begun: datetime) -> list[EventLine]:
+    """Return events as they are shown; pieces of an output that follow each other are one."""
+    lines = []
+    before = ""
+    for (kind, _), found in groupby(events, lambda one: (one.kind, one.seq if one.kind != "chunk" else -one.attempt)):
+        several = list(found)
+        first = several[0]
+        data = _data(first)
+        if kind == "state":
+            told, before = _state(data, before), str(data.get("state", ""))
+        else:
+            told = _chunks(several) if kind == "chunk" else _TOLD.get(kind, _other)(data)
+        lines.append(
+            EventLine(
+                seq=first.seq,
+                last=several[-1].seq,
+                at=first.at,
+                since=f"+{duration((first.at - begun).total_seconds())}",
+                kind="output" if kind == "chunk" else kind,
+                tone=told.tone,
+                text=visible(told.text[:MOST_LINE], lines=True),
+                fields=told.fields,
+                percent=told.percent,
+                left_out=max(0, len(told.text) - MOST_LINE),
+            )
+        )
+    return lines
+
+
+def _data(event: EventInfo) -> Mapping[str, Any]:
+    data = msgspec.json.decode(event.data)
+    return data if isinstance(data, dict) else {"value": data}
+
+
+def _word(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return visible(text if len(text) <= _MOST_WORD else f"{text[:_MOST_WORD]}…")
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _state(data: Mapping[str, Any], before: str) -> _Told:
+    """Tell what a task became that was in the state `before`; empty: nobody knows."""
+    state = str(data.get("state", ""))
+    words = _words(state, before, begun=bool(data.get("accepted")))
+    if data.get("attempt"):
+        words += f", attempt {data['attempt']}"
+    fault = ": ".join(str(data[name]) for name in ("code", "message") if data.get(name))
+    tone = {"completed": "good", "failed": "bad", "rejected": "bad", "input_required": "warn"}.get(state, "")
+    return _Told(f"{words}. {fault}" if fault else words, tone or ("warn" if fault else ""))
+
+
+def _words(state: str, before: str, *, begun: bool) -> str:
+    if state == "working":
+        return "runs" if begun else "goes on" if before == "input_required" else "given to an instance"
+    if state == "submitted":
+        return "waits for another attempt" if before else "submitted"
+    return {"input_required": "waits for a person"}.get(state, state.replace("_", " "))
+
+
+def _progress(data: Mapping[str, Any]) -> _Told:
+    fraction = data.get("fraction")
+    known = isinstance(fraction, int | float) and 0 <= fraction <= 1
+    percent = round(fraction * 100) if known and fraction is not None else None
+    return _Told(str(data.get("message") or ""), percent=percent)
+
+
+def _chunks(events: Sequence[EventInfo]) -> _Told:
+    values = [_data(event).get("value") for event in events]
+    return _Told("".join(one if isinstance(one, str) else f"{_plain(one)}\n" for one in values).rstrip("\n"))
+
+
+def _log(data: Mapping[str, Any]) -> _Told:
+    level = str(data.get("level", ""))
+    fields = data.get("fields")
+    pairs = list(fields.items())[:_MOST_FIELDS] if isinstance(fields, Mapping) else []
+    tone = {"error": "bad", "warning": "warn"}.get(level, "")
+    return _Told(str(data.get("event", "")), tone, [(visible(name), _word(value)) for name, value in pairs])
+
+
+def _artifact(data: Mapping[str, Any]) -> _Told:
+    bytes_ = data.get("size")
+    told = [str(data.get("media_type", "")), size(bytes_) if isinstance(bytes_, int) else ""]
+    return _Told(f"{data.get('name', '')} ({', '.join(one for one in told if one)})")
+
+
+def _question(data: Mapping[str, Any]) -> _Told:
+    return _Told(f"{data.get('number', '')}. {data.get('question', '')}", "warn")
+
+
+def _answer(data: Mapping[str, Any]) -> _Told:
+    number = data.get("question", "")
+    if data.get("expired"):
+        return _Told(f"{number}. nobody answered in time", "bad")
+    by = f" (by {data['by']})" if data.get("by") else ""
+    return _Told(f"{number}. {_plain(data.get('answer'))}{by}")
+
+
+def _other(data: Mapping[str, Any]) -> _Told:
+    return _Told(_plain(data))
+
+
+_TOLD: Final[Mapping[str, Callable[[Mapping[str, Any]], _Told]]] = {
+    "progress": _progress,
+    "log": _log,
+    "artifact": _artifact,
+    "question": _question,
+    "answer": _answer,
+}

@@ -1,0 +1,123 @@
+"""Pages of tasks, in a real browser: what a task did, waits for, and what people do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from agentic_atlas import Client
+from tests.browser import browser
+from tests.e2e.processes import Platform, connected
+from tests.looked_at import DESKTOP, PHONE, SCHEMES, log_in, set_password, window
+
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script> {{ 7 * 7 }} \u202e\u0007"
+DESK = """
+import asyncio
+from typing import Literal
+
+from agentic_atlas import Agent, Context, TaskError
+
+agent = Agent("desk", concurrency=4)
+
+@agent.skill(retries=2)
+async def plan(ctx: Context, city: str, days: int = 3) -> dict[str, object]:
+    await ctx.progress(0.2, f"reading about {city}")
+    ctx.log.info("begun", city=city, days=days)
+    if ctx.attempt == 1:
+        raise TaskError("the map is not there yet", code="no_map")
+    texts = [await ctx.call("desk", "describe", text=f"{city} {day}") for day in range(days)]
+    colour = await ctx.ask("Which colour?", Literal["red", "blue"])
+    ctx.log.warning("nearly done", colour=colour)
+    return {"city": city, "colour": colour, "texts": texts, "notes": "one\\ntwo", "large": 12345678901234567890123}
+
+@agent.skill
+async def describe(text: str) -> str:
+    await asyncio.sleep(0.1)
+    return text * 3
+
+@agent.skill
+async def endless(ctx: Context) -> str:
+    await asyncio.sleep(3600)
+    return ""
+
+if __name__ == "__main__":
+    agent.run()
+"""
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def desk(shared_platform: Platform) -> Iterator[Platform]:
+    """A network with an agent that calls itself, asks people, and fails at first."""
+    set_password(shared_platform)
+    with shared_platform.agent("desk", DESK) as agent:
+        agent.wait_for(connected)
+        yield shared_platform
+
+
+def test_a_task_is_followed_from_its_question_to_its_end(desk: Platform, opened: Browser) -> None:
+    with window(opened, desk) as one, Client(desk.url, api_key=desk.api_key) as atlas:
+        log_in(one)
+        task = atlas.submit("desk", "plan", city=HOSTILE)
+        page = one.go("/tasks")
+        page.get_by_role("link", name=task.id).click()
+        expect(page.get_by_role("heading", name="It asks a person")).to_be_visible()
+        expect(page.get_by_role("img", name="admin/desk plan:")).to_be_visible()
+        assert page.locator(".timeline-row .bar-run").count() >= 3
+        expect(page.get_by_role("region", name="Attempts")).to_contain_text(
+            "handler_error: TaskError: the map is not there yet"
+        )
+        expect(page.get_by_role("region", name="Input", exact=True)).to_contain_text(
+            "<img src=x onerror=alert(1)><script>alert(1)</script> {{ 7 * 7 }} \\u202e\\u0007"
+        )
+        page.get_by_role("button", name="blue").click()
+        expect(page.locator("h1")).to_contain_text("completed")
+        output = page.get_by_role("region", name="Output", exact=True)
+        expect(output).to_contain_text("12345678901234567890123")
+        expect(page.locator("#task")).to_contain_text("Which colour?")
+        expect(page.locator(".events")).to_contain_text("nearly done colour=blue")
+        page.get_by_role("button", name="Run again").click()
+        expect(page.get_by_role("heading", name="It asks a person")).to_be_visible()
+        expect(page.locator("#task")).to_contain_text(task.id)
+        assert page.locator("main img:not([role]), main script").count() == 0
+        assert one.faults == []
+
+
+def test_a_task_that_runs_is_canceled_and_the_page_says_so(desk: Platform, opened: Browser) -> None:
+    with window(opened, desk) as one, Client(desk.url, api_key=desk.api_key) as atlas:
+        log_in(one)
+        page = one.go(f"/tasks/{atlas.submit('desk', 'endless').id}")
+        expect(page.locator("h1")).to_contain_text("working")
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator("h1")).to_contain_text("canceled")
+        expect(page.get_by_role("button", name="Run again")).to_be_visible()
+        assert one.faults == []
+
+
+@pytest.mark.parametrize(("scheme", "size"), list(product(SCHEMES, (DESKTOP, PHONE))))
+def test_the_page_of_a_task_can_be_used_by_everybody(
+    desk: Platform, opened: Browser, scheme: str, size: tuple[int, int]
+) -> None:
+    with (
+        window(opened, desk, size=size, color_scheme=scheme, reduced_motion="reduce") as one,
+        Client(desk.url, api_key=desk.api_key) as atlas,
+    ):
+        log_in(one)
+        task = atlas.submit("desk", "plan", city="Lisbon")
+        page = one.go(f"/tasks/{task.id}")
+        expect(page.get_by_role("heading", name="It asks a person")).to_be_visible()
+        assert one.violations() == []
+        assert one.too_wide() <= 0
+        page.get_by_role("button", name="red").click()
+        expect(page.locator("h1")).to_contain_text("completed")
+        assert one.violations() == []
+        assert one.too_wide() <= 0
+        assert one.faults == []
