@@ -156,7 +156,7 @@ def seen_by(user: User) -> Visible:
 
 
 def manages(user: User | None, agent: AgentRecord) -> bool:
-    """Tell whether a user, as they are now, may manage an agent: tokens that they made by a share are good so long."""
+    """Tell whether a user, as they are now, may manage an agent: tokens that they made of others' are good so long."""
     able = user is not None and user.disabled_at is None and role_allows(user.role, Right.WRITE_TOKENS)
     return able and user is not None and seen_by(user).may(agent, AccessLevel.MANAGE)
 

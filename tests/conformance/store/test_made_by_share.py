@@ -21,7 +21,7 @@ WITH_BOB, WITH_READERS = f"user:{BOB.id}", f"group:{READERS.id}"
 BOBS = Token("tok_bobs", LIBRARY.id, "bobs", NOW, NOW + 3600, made_by=BOB.id, by_share=True)
 ADAS = Token("tok_adas", LIBRARY.id, "adas", NOW, NOW + 3600, made_by=ADA.id)
 ONCE = Token("tok_once", LIBRARY.id, "once", NOW, NOW + 3600, made_by=BOB.id)
-"""One that bob made when he was an administrator."""
+"""One of which it was not kept that bob made it of somebody else's agent."""
 
 
 async def furnish(store: Store, *subjects: str) -> None:

@@ -187,7 +187,8 @@ class Token(msgspec.Struct, frozen=True):
     made_by: str = ""
     """Id of the user who made it, or the one that it was renewed from; empty: that is not known."""
     by_share: bool = False
-    """Whoever made it managed the agent because it was shared with them: it ends when they may manage it no more."""
+    """Whoever made it managed the agent and did not own it, for it was shared with them or they were an administrator:
+    it ends when they may manage it no more."""
 
     def was_called(self, name: str) -> "Token":
         """Return it after its agent was given another name than this."""

@@ -214,7 +214,8 @@ class _Made(TypedDict):
 
 
 def _made(who: Principal, agent: AgentRecord) -> _Made:
-    return {"made_by": who.user.id, "by_share": not who.visible.may(agent, AccessLevel.OWN)}
+    # By a share, or by being an administrator: neither is for ever.
+    return {"made_by": who.user.id, "by_share": agent.owner_id != who.user.id}
 
 
 def _after(engine: Engine, token: Token, now: int, ends: float) -> Token:

@@ -232,7 +232,8 @@ class TokenInfo(Shown, frozen=True, kw_only=True):
     """Name of the user who made it, or the one that it was renewed from; the id of one who is gone; empty: that is not
     known."""
     by_share: bool = False
-    """Who made it manages the agent because it is shared with them: it ends when they may manage it no more."""
+    """Who made it manages the agent and does not own it, for it is shared with them or they are an administrator: it
+    ends when they may manage it no more."""
 
 
 class NewToken(TokenInfo, frozen=True, kw_only=True):

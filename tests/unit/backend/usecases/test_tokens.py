@@ -11,7 +11,7 @@ from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Role,
 from agentic_atlas.backend.engine.access import NotAdmitted
 from agentic_atlas.backend.engine.engine import EngineSettings, TokenTerms
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import agents, instances, signing, tokens
+from agentic_atlas.backend.usecases import agents, instances, signing, tokens, users
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.agents import NewToken
 from agentic_atlas.protocol.closing import CloseCode
@@ -400,8 +400,38 @@ async def test_a_renewal_is_by_who_made_the_token_and_a_rotation_by_who_rotates(
     assert {one.id for one in shared.ended} == {made.id, renewed.token_id, again.id}
 
 
-async def test_an_administrators_tokens_of_anothers_agent_are_no_shares() -> None:
-    network, *_ = await furnished()
-    root = await network.user("root", Role.ADMIN)
-    made = await tokens.issue(root, network.application, "ada/hello")
-    assert (made.made_by, made.by_share) == ("root", False)
+@pytest.mark.parametrize("how", ["disabled", "a member", "a viewer", "deleted"])
+async def test_an_administrators_tokens_of_anothers_agent_end_as_they_are_none_and_those_of_their_own_stay(
+    how: str,
+) -> None:
+    network, ada, agent, _ = await furnished()
+    on = network.application
+    root, mal = await network.user("root", Role.ADMIN), await network.user("mal", Role.ADMIN)
+    made = await tokens.issue(mal, on, "ada/hello", lifetime=100)
+    instance, who = await connected(network, agent, made.id)
+    renewed = await tokens.renew(who, on, Renew(1, instance, made.id))
+    rotated = await tokens.rotate(mal, on, (await tokens.issue(ada, on, "hello")).id)
+    assert {(one.made_by, one.by_share) for one in (made, rotated)} == {("mal", True)}
+    hers = await tokens.issue(root, on, "ada/hello")
+    await {
+        "disabled": lambda: users.update(root, on, "mal", role=None, disabled=True),
+        "a member": lambda: users.update(root, on, "mal", role=Role.MEMBER, disabled=None),
+        "a viewer": lambda: users.update(root, on, "mal", role=Role.VIEWER, disabled=None),
+        "deleted": lambda: users.delete(root, on, "mal"),
+    }[how]()
+    listed = {one.id: one.status for one in await tokens.of_agent(ada, on, "hello")}
+    assert [listed[one] for one in (made.id, renewed.token_id, rotated.id)] == ["revoked"] * 3
+    assert listed[hers.id] == "active"
+    cut_off = {token_id for told in network.router.all(Revoke) for token_id in told.token_ids}
+    assert {made.id, renewed.token_id, rotated.id} <= cut_off
+
+
+async def test_who_administered_and_manages_by_a_share_keeps_their_tokens_until_that_ends() -> None:
+    network, ada, *_ = await furnished()
+    on = network.application
+    root, mal = await network.user("root", Role.ADMIN), await network.user("mal", Role.ADMIN)
+    made = await tokens.issue(mal, on, "ada/hello")
+    await agents.share(ada, on, "hello", ["mal"], AccessLevel.MANAGE)
+    await users.update(root, on, "mal", role=Role.MEMBER, disabled=None)
+    _, shared = await agents.unshare(ada, on, "hello", ["mal"])
+    assert [one.id for one in shared.ended] == [made.id]
