@@ -109,6 +109,7 @@ if TYPE_CHECKING:
         BlockingKeys,
         BlockingLogins,
         BlockingPeople,
+        BlockingStatistics,
         BlockingTask,
         BlockingTasks,
         BlockingTokens,
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
     from agentic_atlas.sdk.client.http import Sources
     from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
+    from agentic_atlas.sdk.client.statistics import AsyncStatistics
     from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
     from agentic_atlas.sdk.program import Served, run
     from agentic_atlas.sdk.skills.artifact import Artifact
@@ -159,12 +161,13 @@ _HOME: Final = {
     "agentic_atlas.sdk.client.audit": "AsyncAudit",
     "agentic_atlas.sdk.client.blocking": (
         "BlockingAccount BlockingAgents BlockingAudit BlockingBackups BlockingGroups BlockingKeys BlockingLogins "
-        "BlockingPeople "
+        "BlockingPeople BlockingStatistics "
         "BlockingTask BlockingTasks BlockingTokens Client"
     ),
     "agentic_atlas.sdk.client.errors": "ConnectionCut NotFinished UnexpectedAnswer",
     "agentic_atlas.sdk.client.http": "Sources",
     "agentic_atlas.sdk.client.people": "AsyncBackups AsyncGroups AsyncKeys AsyncLogins AsyncPeople",
+    "agentic_atlas.sdk.client.statistics": "AsyncStatistics",
     "agentic_atlas.sdk.client.task": "TaskHandle TaskRequest",
     "agentic_atlas.sdk.program": "Served run",
     "agentic_atlas.sdk.skills.artifact": "Artifact",
@@ -194,6 +197,7 @@ __all__ = [
     "AsyncKeys",
     "AsyncLogins",
     "AsyncPeople",
+    "AsyncStatistics",
     "AsyncTasks",
     "AsyncTokens",
     "AtlasError",
@@ -215,6 +219,7 @@ __all__ = [
     "BlockingKeys",
     "BlockingLogins",
     "BlockingPeople",
+    "BlockingStatistics",
     "BlockingTask",
     "BlockingTasks",
     "BlockingTokens",

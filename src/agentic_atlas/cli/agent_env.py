@@ -45,12 +45,10 @@ def write(path: Path, values: Mapping[str, str]) -> str:
     return before
 
 
-def tell_replaced(before: str, tokens: Sequence[TokenInfo], clock: TimeFormat) -> None:
-    """Say which token was replaced in a file, and what becomes of it."""
+def tell_replaced(before: str, tokens: Sequence[TokenInfo], clock: TimeFormat) -> str:
+    """Say which token was replaced in a file, and what becomes of it; return its id."""
     from agentic_atlas.sdk.tokens.unverified import token_name
 
-    if not before:
-        return
     name = token_name(before)
     known = next((token for token in tokens if token.id == name), None)
     if known is None:
@@ -64,3 +62,4 @@ def tell_replaced(before: str, tokens: Sequence[TokenInfo], clock: TimeFormat) -
             output.say(f"It replaces {name}, which stays valid until {clock.full(known.retires_at)}{used}.")
     else:
         output.say(f"It replaces {name}, which is {known.status}.")
+    return name

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SECONDS = 1.5
 """How long a platform may take to answer."""
 SILENT = "nothing answers"
+UNTRUSTED = "answers, but its certificate is not trusted here (SSL_CERT_FILE)"
 
 
 async def reach(url: str, key: str) -> WhoAmI | str:
@@ -27,10 +28,21 @@ async def reach(url: str, key: str) -> WhoAmI | str:
             return await atlas.people.whoami()
     except Unauthenticated:
         return "does not take the key"
-    except (Unavailable, TimeoutError):
-        return SILENT
+    except (Unavailable, TimeoutError) as error:
+        # Something answers there, and its key is not to be forgotten for that.
+        return UNTRUSTED if _of_tls(error) else SILENT
     except AtlasError as error:
         return error.message
+
+
+def _of_tls(error: BaseException) -> bool:
+    """Tell whether it came to that because of what the other end said in TLS."""
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
 
 
 async def reach_all(platforms: Mapping[str, StoredKey]) -> dict[str, WhoAmI | str]:

@@ -169,6 +169,8 @@ def _hand_over(
         # Before there is a token to lose: a file that cannot be written is told now.
         dotenv_file.set_values(env, {})
 
+    told: list[str] = []
+
     async def work() -> NewToken:
         async with connection.connect() as atlas:
             # Before there is a token to lose, as above.
@@ -177,18 +179,23 @@ def _hand_over(
             if env is not None and me is not None:
                 before = agent_env.write(env, agent_env.filled(made.token, me, atlas.base_url))
                 if not json:
-                    await _tell_written(atlas, made, env, me, before)
+                    told.append(await _tell_written(atlas, made, env, me, before))
             return made
 
     made = connection.run(work())
     _show(made, env, json=json)
     if of and not json:
-        _tell_retired(made, of)
+        _tell_retired(made, of, told)
 
 
-def _tell_retired(made: NewToken, of: str) -> None:
-    """Say which tokens end, for it need not be the one that was named: that may have been replaced long ago."""
+def _tell_retired(made: NewToken, of: str, told: Sequence[str]) -> None:
+    """Say which tokens end, but for those of which it is told: it need not be the one that was named.
+
+    That may have been replaced long ago.
+    """
     ended = ", ".join(made.replaces)
+    if tuple(told) == made.replaces:
+        return
     if not made.replaces or made.replaces_at is None:
         output.aside(f"Nothing that came out of {of} was good any more.")
         return
@@ -199,14 +206,15 @@ def _tell_retired(made: NewToken, of: str) -> None:
     output.aside(f"{known}It takes the place of {ended}, which {'is' if len(made.replaces) == 1 else 'are'} {end}.")
 
 
-async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAmI, before: str) -> None:
-    """Say what the file has now, and what it had."""
+async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAmI, before: str) -> str:
+    """Say what the file has now, and what it had; return the id of that token."""
     asked = connection.one_of_several()
     network = f"the addresses of {asked}" if asked else "the network's addresses"
     output.say(f"Wrote the token {made.id} of {made.agent} and {network} to {env}; it {_until(made)}.")
     agent_env.warn_of_router(me, atlas.base_url)
-    if before:
-        agent_env.tell_replaced(before, await atlas.tokens.list(made.agent), times.clock())
+    if not before:
+        return ""
+    return agent_env.tell_replaced(before, await atlas.tokens.list(made.agent), times.clock())
 
 
 def _show(made: NewToken, env: Path | None, *, json: bool) -> None:

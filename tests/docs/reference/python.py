@@ -27,6 +27,7 @@ _GIVEN = (
     agentic_atlas.BlockingLogins, agentic_atlas.BlockingBackups, agentic_atlas.BlockingTask, agentic_atlas.Posted,
     agentic_atlas.TaskLog, agentic_atlas.Artifact, agentic_atlas.CallEvent, agentic_atlas.Policy,
     agentic_atlas.SkillSpec, agentic_atlas.AsyncAudit, agentic_atlas.BlockingAudit,
+    agentic_atlas.AsyncStatistics, agentic_atlas.BlockingStatistics,
 )  # fmt: skip
 """What a program gets from a client or a context."""
 MADE_BY_US = (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from agentic_atlas.protocol.caller.people import WhoAmI
 from agentic_atlas.sdk import environment
 from agentic_atlas.sdk.credentials import Credentials
+from tests.certificates import speaking_tls
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.client.client_server import KEY, Answer, Server, error, serving
 from tests.shown import answer
@@ -93,6 +96,23 @@ def test_what_does_not_answer_is_forgotten_by_name_or_all_at_once(ada: Server, s
     assert held().default == ada.url
     assert "all networks known here answer" in printed(atlas("platforms", "forget", "--dead")).lower()
     assert "name a platform" in complained(atlas("platforms", "forget"), 2)
+
+
+def test_a_network_whose_certificate_is_not_trusted_here_is_not_dead(tmp_path: Path) -> None:
+    """The key that is kept for it may be its only one."""
+    _, tls = speaking_tls(tmp_path)
+
+    async def listen(server: Server) -> asyncio.Server:
+        listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
+        server.url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        return listening
+
+    with serving(lambda _: me("ada"), listen) as server:
+        environment.remember(server.url, KEY)
+        environment.remember(DEAD, KEY)
+        assert "its certificate is not trusted here" in " ".join(printed(atlas("platforms")).split())
+        assert printed(atlas("platforms", "forget", "--dead")) == f"Forgot {DEAD}.\n"
+    assert list(held().platforms) == [server.url]
 
 
 def test_whoever_forgets_the_network_that_commands_go_to_is_told_where_they_go_now() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,9 +84,13 @@ def in_order(*answers: Answer) -> Callable[[Asked], Answer]:
 
 
 @contextmanager
-def serving(answer: Callable[[Asked], Answer]) -> Iterator[Server]:
+def serving(
+    answer: Callable[[Asked], Answer],
+    listen: Callable[[Server], Coroutine[object, object, asyncio.Server]] | None = None,
+) -> Iterator[Server]:
+    """Have a server answer; `listen` opens it elsewhere than on plain HTTP."""
     server, loop = Server(answer), LoopThread("the server has ended")
-    listening = loop.run(_listen(server))
+    listening = loop.run((listen or _listen)(server))
     try:
         yield server
     finally:
