@@ -27,6 +27,8 @@ KEY_LIFETIME = 90 * 86_400.0
 """Seconds that an API key from a login is good for: it lies on a machine that its user may not think of any more."""
 MOST_PENDING = 1_000
 """Logins that wait at the same time; for one more the oldest goes of the network that has begun most of them."""
+MOST_APPROVED = 500
+"""Of these, those that are approved and not fetched; for one more the oldest goes of the user who approved most."""
 BEGUN_PER_MINUTE = 10
 """Logins that one address may begin."""
 WRONG_PER_MINUTE = 10
@@ -76,6 +78,8 @@ class Logins:
         self._by_user: dict[bytes, Login] = {}
         self._waiting = Holders[bytes]()
         """All that nobody has approved, by the network that they were begun in."""
+        self._approved = Holders[bytes]()
+        """The others, by who approved them."""
         self._begun = Allowance(BEGUN_PER_MINUTE, 60.0)
         self._wrong = Allowance(WRONG_PER_MINUTE, 60.0)
 
@@ -86,7 +90,7 @@ class Logins:
         """Begin a login for whoever asks.
 
         Raises:
-            Busy: too many were begun from this address, or are approved and not fetched.
+            Busy: too many were begun from this address.
             InvalidInput: the host's name is none.
         """
         if not _HOST.fullmatch(host):
@@ -101,8 +105,10 @@ class Logins:
             raise Busy("too many logins were begun from this address: try again later", retry_after=wait)
         user_code = _new_user_code(entropy)
         user, where = digest(user_code), networks(address)
-        if user in self._by_user or not self._has_room():
-            raise Busy("too many logins wait for approval: try again later", retry_after=60.0)
+        if user in self._by_user:
+            raise Busy("another login has this code: try again", retry_after=1.0)
+        if len(self._by_device) >= MOST_PENDING:
+            self._make_room(self._waiting)
         self._begun.take(place, now, where)
         device_code = new_secret(DEVICE_PREFIX, entropy)
         login = Login(host, address, now, now + LIFETIME, digest(device_code), user)
@@ -130,6 +136,9 @@ class Logins:
         login.key_digest = key_digest
         del self._by_user[login.user]
         self._waiting.drop(login.device)
+        self._approved.put(login.device, (user_id,))
+        if len(self._approved) > MOST_APPROVED:
+            self._make_room(self._approved)
         return login
 
     def deny(self, user_code: str, *, user_id: str, now: float) -> Login:
@@ -182,19 +191,17 @@ class Logins:
                 return
             self._forget(login)
 
-    def _has_room(self) -> bool:
-        """Tell whether there is room for one more, once who has begun most made some; what is approved stays."""
-        if len(self._by_device) < MOST_PENDING:
-            return True
-        going = self._waiting.first_of_the_largest()
+    def _make_room(self, among: Holders[bytes]) -> None:
+        """Whoever has most of these loses the oldest; those of all others stay."""
+        going = among.first_of_the_largest()
         if going is not None:
             self._forget(self._by_device[going])
-        return going is not None
 
     def _forget(self, login: Login) -> None:
         del self._by_device[login.device]
         self._by_user.pop(login.user, None)
         self._waiting.drop(login.device)
+        self._approved.drop(login.device)
 
 
 def _poll(login: Login, now: float) -> None:

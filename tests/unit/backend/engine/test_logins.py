@@ -15,6 +15,7 @@ from agentic_atlas.backend.engine.logins import (
     INTERVAL,
     LIFETIME,
     LONGEST_INTERVAL,
+    MOST_APPROVED,
     MOST_PENDING,
     WRONG_PER_MINUTE,
     Logins,
@@ -159,12 +160,21 @@ def test_a_flood_fills_a_bounded_table_that_empties_by_itself_and_keeps_out_nobo
     assert len(logins) == 1
 
 
-def test_what_is_approved_makes_place_for_nobody() -> None:
+def test_who_approves_many_and_has_none_of_them_fetched_shuts_out_nobody() -> None:
     logins = Logins()
+    mine = begun(logins, address="198.51.100.1")
+    logins.approve(mine.user_code, user_id="ada", key_digest=KEY, now=0.0)
+    many = [begun(logins, address=f"10.0.{number // 250}.{number % 250}") for number in range(MOST_PENDING - 1)]
+    for codes in many:
+        logins.approve(codes.user_code, user_id="vic", key_digest=KEY, now=0.0)
+    assert len(logins) == MOST_APPROVED
     for number in range(MOST_PENDING):
-        codes = begun(logins, address=f"10.0.{number // 250}.{number % 250}")
-        logins.approve(codes.user_code, user_id="ada", key_digest=KEY, now=0.0)
-    assert code_of(Busy, lambda: begun(logins, now=1.0)) == "too_many_requests"
+        late = begun(logins, now=1.0, address=f"10.1.{number // 250}.{number % 250}")
+    assert len(logins) == MOST_PENDING
+    logins.approve(late.user_code, user_id="eve", key_digest=KEY, now=2.0)
+    for fetched in (mine, late, many[-1]):
+        assert logins.collect(fetched.device_code, now=2.0)[1] == KEY
+    assert code_of(NotFound, lambda: logins.collect(many[0].device_code, now=2.0)) == "expired_token"
 
 
 def test_a_code_that_comes_twice_is_not_given_to_two() -> None:
