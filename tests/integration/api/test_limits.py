@@ -40,6 +40,21 @@ async def test_a_full_queue_is_answered_429_with_the_time_to_come_back(tmp_path:
         assert (await atlas.admin.post("/api/v1/tasks", json=ask())).status_code == 201
 
 
+async def test_a_user_who_asks_too_often_is_told_when_to_come_back_whatever_key_they_show_and_nobody_else_is(
+    tmp_path: Path,
+) -> None:
+    async with api(tmp_path, EngineSettings(requests_per_second=5)) as atlas, asyncio.timeout(PATIENCE):
+        eve = await atlas.member("eve")
+        another = atlas.with_key((await eve.post("/api/v1/api-keys", json={})).json()["key"])
+        answers = [await key.get("/api/v1/agents") for _ in range(20) for key in (eve, another)]
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert {(answer.status_code, answer.json()["error"]["code"]) for answer in refused} == {
+            (429, "too_many_requests")
+        }
+        assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+        assert (await atlas.admin.get("/api/v1/agents")).status_code == 200
+
+
 async def test_many_submits_at_once_do_not_overrun_a_limit(tmp_path: Path) -> None:
     async with prepared(tmp_path, OpenLimits(queue_per_agent=10)) as atlas:
         await atlas.connect(atlas.admin, "hello", GREET)

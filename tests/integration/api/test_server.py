@@ -1,9 +1,11 @@
 """The HTTP server on a real socket, against peers that send requests in odd pieces."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 import structlog
@@ -12,6 +14,7 @@ from agentic_atlas.compose import deadline, http
 from agentic_atlas.compose.unsent import Unsent
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.transport.crowd import Crowd
+from tests.certificates import speaking_tls
 
 PATIENCE = 20.0
 LONG = 16 * 1024 * 1024
@@ -105,6 +108,29 @@ async def test_an_answer_says_the_second_in_which_it_was_made(monkeypatch: pytes
             assert told + b"\r\n" in await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(1)
         writer.close()
+
+
+async def test_over_tls_a_handshake_that_is_never_finished_is_cut_and_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "HEAD_WITHIN", 1.0)
+    pem, tls = speaking_tls(tmp_path)
+    listener = http.listen("127.0.0.1", 0, "PORT")
+    port = listener.getsockname()[1]
+    stop = asyncio.Event()
+    server = http.HttpServer(count, listener, drain=1.0, crowd=CROWD, log=LOG, tls=tls)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(http.until(stop, server))
+        half = await asyncio.open_connection("127.0.0.1", port)
+        half[1].write(b"\x16\x03\x01")
+        trusting = ssl.create_default_context(cafile=pem)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting, server_hostname="localhost")
+        writer.write(post(b"x" * 5))
+        assert await answer(reader) == b"200 5"
+        assert await half[0].read() == b""
+        for one in (half[1], writer):
+            one.close()
+        stop.set()
 
 
 UPGRADES = (
