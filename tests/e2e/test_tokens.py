@@ -90,6 +90,7 @@ def test_a_token_of_another_agent_is_refused_and_that_agent_stays_as_it_is(share
     with shared_platform.agent("owner", ECHO, token=token) as agent:
         assert agent.wait() == 2
         assert "it is for owner, the code declares echo" in agent.output
+        assert "atlas tokens create AGENT" in agent.output
         assert "Traceback" not in agent.output
     assert json.loads(shared_platform.atlas("agents", "show", "owner", "--json"))["skills"] == []
 
