@@ -331,6 +331,9 @@ class Agents(Protocol):
     async def skills(self, agent_id: str) -> list[SkillRecord]:
         """Return the agent's skills by name."""
 
+    async def skill_counts(self, agent_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return how many skills each of these agents has that has any."""
+
     async def instances(self, agent_id: str) -> list[Instance]:
         """Return the agent's instances, connected ones first, then by the time they left."""
 

@@ -3,6 +3,7 @@
 No template or filter says that something is safe: what is not to be escaped stands in a template itself.
 """
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agentic_atlas.platform import assets
-from agentic_atlas.platform.wording import duration, size
+from agentic_atlas.platform.wording import duration, size, visible
 
 FOLDER: Final = Path(__file__).with_name("templates")
 
@@ -35,19 +36,20 @@ def utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def seconds(value: float) -> str:
-    """Write how long something takes: 60 s."""
-    return f"{value:,g} s"
+def percent(part: float) -> str:
+    """Write a part of a whole: 99.5 %. Nothing but all of it is 100 %."""
+    return f"{math.floor(part * 1_000) / 10:g} %"
 
 
 FILTERS: Final = {
     "duration": duration,
     "iso": iso,
     "number": number,
+    "percent": percent,
     "plural": plural,
-    "seconds": seconds,
     "size": size,
     "utc": utc,
+    "visible": visible,
 }
 GLOBALS: Final = {"asset": assets.address}
 

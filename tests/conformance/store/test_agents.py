@@ -125,8 +125,10 @@ async def test_skills_are_those_that_were_declared_last(opened: Open) -> None:
         newer = [skill("b", description="Better", streams=False), skill("c")]
         await store.agents.register(instance(2), "", newer)
         assert await store.agents.skills(LIBRARY.id) == newer
+        assert await store.agents.skill_counts([LIBRARY.id, "agent_gone"]) == {LIBRARY.id: 2}
         await store.agents.register(instance(2), "", [])
         assert await store.agents.skills(LIBRARY.id) == []
+        assert await store.agents.skill_counts([LIBRARY.id]) == {}
 
 
 async def test_each_connection_of_an_instance_has_a_higher_generation_than_any_that_was_given_before(

@@ -9,6 +9,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -73,6 +74,10 @@ class SqlAgents:
     async def skills(self, agent_id: str) -> list[SkillRecord]:
         """See the port."""
         return await self._readers.run(lambda connection: _skills(connection, agent_id))
+
+    async def skill_counts(self, agent_ids: Sequence[str]) -> Mapping[str, int]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _skill_counts(connection, agent_ids))
 
     async def instances(self, agent_id: str) -> list[Instance]:
         """See the port."""
@@ -187,6 +192,12 @@ def _skills(connection: Connection, agent_id: str) -> list[SkillRecord]:
     """Skills of an agent, by name."""
     query = select(*SKILLS.read).where(skills.c.agent_id == agent_id).order_by(skills.c.name)
     return [SKILLS.value(row) for row in connection.execute(query)]
+
+
+def _skill_counts(connection: Connection, agent_ids: Sequence[str]) -> dict[str, int]:
+    """How many skills each of these agents has."""
+    query = select(skills.c.agent_id, func.count()).where(skills.c.agent_id.in_(agent_ids)).group_by(skills.c.agent_id)
+    return dict(connection.execute(query).all())
 
 
 def _instances(connection: Connection, agent_id: str) -> list[Instance]:

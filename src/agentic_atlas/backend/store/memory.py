@@ -312,6 +312,10 @@ class MemoryAgents:
         """See the port."""
         return list(self._skills.get(agent_id, ()))
 
+    async def skill_counts(self, agent_ids: Sequence[str]) -> Mapping[str, int]:
+        """See the port."""
+        return {agent_id: len(self._skills[agent_id]) for agent_id in agent_ids if self._skills.get(agent_id)}
+
     async def instances(self, agent_id: str) -> list[Instance]:
         """See the port."""
         return _present_first(self._instances.values(), agent_id)[:MOST_INSTANCES]
@@ -342,7 +346,7 @@ class MemoryAgents:
         await self.declare(instance.agent_id, skills)
         generation = instance.generation if last is None else max(instance.generation, last.generation + 1)
         registered = replace(instance, generation=generation + 1, disconnected_at=None)
-        self._seat(registered)
+        _seat(self._instances, registered)
         for surplus in _present_first(self._instances.values(), instance.agent_id)[MOST_INSTANCES:]:
             del self._instances[surplus.id]
         return registered
@@ -358,16 +362,9 @@ class MemoryAgents:
             agent = self._agents[instance.agent_id]
             self.tokens.used(instance, instance.connected_at)
             self._agents[instance.agent_id] = replace(agent, last_seen_at=instance.connected_at)
-            self._seat(instance)
+            _seat(self._instances, instance)
 
         return _carried_out(_settle_soon, work)
-
-    def _seat(self, instance: Instance) -> None:
-        """Store an instance that has the one seat of its token's lineage."""
-        for other in list(self._instances.values()):
-            if other.root == instance.root and other.disconnected_at is None:
-                self._instances[other.id] = replace(other, disconnected_at=instance.connected_at)
-        self._instances[instance.id] = instance
 
     async def go_on(self, instance_id: str, generation: int, token: Token) -> None:
         """See the port."""
@@ -409,6 +406,14 @@ class MemoryAgents:
     def known(self, agent_id: str) -> AgentRecord | None:
         """Return the agent, at once."""
         return self._agents.get(agent_id)
+
+
+def _seat(among: dict[str, Instance], instance: Instance) -> None:
+    """Store an instance that has the one seat of its token's lineage."""
+    for other in list(among.values()):
+        if other.root == instance.root and other.disconnected_at is None:
+            among[other.id] = replace(other, disconnected_at=instance.connected_at)
+    among[instance.id] = instance
 
 
 def _is_taken(last: Instance, among: Iterable[Instance]) -> bool:

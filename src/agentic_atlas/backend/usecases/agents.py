@@ -41,7 +41,8 @@ async def create(who: Principal, engine: Engine, name: str, description: str = "
 async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[AgentSummary]:
     """Return the agents the principal may see, by full name."""
     found = await engine.store.agents.find(who.visible, limit=limit, after=after)
-    return [_summary(who, engine, agent) for agent in found]
+    skills = await engine.store.agents.skill_counts([agent.id for agent in found])
+    return [_summary(who, engine, agent, skills.get(agent.id, 0)) for agent in found]
 
 
 @use_case
@@ -50,7 +51,7 @@ async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
     agent = await _current(who, engine, name)
     skills = await engine.store.agents.skills(agent.id)
     if not who.visible.may(agent, AccessLevel.MANAGE):
-        return agent_info(_summary(who, engine, agent), skills)
+        return agent_info(_summary(who, engine, agent, len(skills)), skills)
     instances = await engine.store.agents.instances(agent.id)
     used = {one.instance_id: one.used for one in engine.credit.usage(agent.id)}
     held = {one.id: token for one in instances if (token := engine.access.token(one.id)) is not None}
@@ -58,7 +59,7 @@ async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
     shown = [agent_instance(one, used.get(one.id, 0), held.get(one.id), makers) for one in instances]
     shares = [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
     contested, kept_out = engine.contention.of(agent.id), engine.contention.kept_out(agent.id)
-    return agent_info(_summary(who, engine, agent), skills, shown, shares, contested, kept_out)
+    return agent_info(_summary(who, engine, agent, len(skills)), skills, shown, shares, contested, kept_out)
 
 
 @use_case
@@ -95,7 +96,8 @@ async def update(
         engine.router.say(ShutOut(agent.id, "agent_disabled"))
     elif disabled is not None:
         engine.router.say(Readmit(agent.id))
-    return _summary(who, engine, changed or agent)
+    skills = await engine.store.agents.skill_counts([agent.id])
+    return _summary(who, engine, changed or agent, skills.get(agent.id, 0))
 
 
 @use_case
@@ -169,14 +171,14 @@ async def _end_tasks(engine: Engine, agent: AgentRecord) -> None:
     engine.dispatcher.forget(agent.id)
 
 
-def _summary(who: Principal, engine: Engine, agent: AgentRecord) -> AgentSummary:
-    """Return an agent with what there is of it at the moment."""
+def _summary(who: Principal, engine: Engine, agent: AgentRecord, skills: int = 0) -> AgentSummary:
+    """Return an agent with what there is of it at the moment, and how many skills it has."""
     usage = engine.credit.usage(agent.id)
     silent = min((one.silent for one in usage), default=None)
     heard_at = None if silent is None else engine.clock() - silent
     waiting = engine.dispatcher.census.queues.length(agent.id)
     level = who.visible.level(agent) or AccessLevel.CALL
-    return agent_summary(agent, usage, engine.credit.online(agent.id), waiting, heard_at, level)
+    return agent_summary(agent, usage, engine.credit.online(agent.id), waiting, heard_at, level, skills)
 
 
 async def _current(who: Principal, engine: Engine, name: str, needed: AccessLevel = AccessLevel.CALL) -> AgentRecord:

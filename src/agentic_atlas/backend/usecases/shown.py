@@ -209,7 +209,13 @@ def account_info(account: Account, user: User) -> AccountInfo:
 
 
 def agent_summary(
-    agent: AgentRecord, usage: Sequence[Usage], online: int, waiting: int, heard_at: float | None, level: AccessLevel
+    agent: AgentRecord,
+    usage: Sequence[Usage],
+    online: int,
+    waiting: int,
+    heard_at: float | None,
+    level: AccessLevel,
+    skills: int = 0,
 ) -> AgentSummary:
     """Show an agent with its instances that are `online`; one that is connected was seen when it was heard last.
 
@@ -227,6 +233,7 @@ def agent_summary(
         slots_used=sum(one.used for one in usage),
         slots=sum(one.slots for one in usage),
         tasks_waiting=waiting,
+        skill_count=skills,
         disabled=disabled,
         last_seen_at=maybe(heard_at or agent.last_seen_at),
         access=level.value,

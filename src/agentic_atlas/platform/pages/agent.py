@@ -14,7 +14,8 @@ from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.arrival import GOOD, Problem, open_problems
 from agentic_atlas.platform.page import PageGroup, View
 from agentic_atlas.platform.pages.tokens import calls_of
-from agentic_atlas.platform.templating import plural, seconds
+from agentic_atlas.platform.templating import plural
+from agentic_atlas.platform.wording import duration
 from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, SkillInfo, TokenInfo
 from agentic_atlas.protocol.caller.tasks import TaskSummary
 from agentic_atlas.protocol.messages import Delivery, Policy
@@ -218,5 +219,5 @@ def policy_words(policy: Policy, *, streams: bool) -> list[str]:
     if policy.retries:
         words.append(f"{plural(policy.retries, 'retry', 'retries')} after an error")
     if policy.timeout is not None:
-        words.append(f"at most {seconds(policy.timeout)}")
+        words.append(f"at most {duration(policy.timeout)}")
     return words

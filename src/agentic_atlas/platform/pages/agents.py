@@ -1,19 +1,37 @@
 """Local Agents: who is in the network, and how they are."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from agentic_atlas.backend.rights import Principal, Right, role_allows
-from agentic_atlas.backend.usecases import agents
+from agentic_atlas.backend.usecases import agents, statistics
 from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.errors import Forbidden
 from agentic_atlas.http.routes import After
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.page import PageGroup, View
 from agentic_atlas.protocol.caller.agents import AgentSummary
+from agentic_atlas.protocol.caller.statistics import SkillCounts
 
 pages = PageGroup("agents")
 
 IN_PAGE = 100
 """Agents in one page of the list."""
+_DAY = 86_400
+
+
+class AgentRow(msgspec.Struct, frozen=True):
+    """An agent in the list.
+
+    Attributes:
+        agent: as it is now.
+        success: the part of its tasks of the last day that completed, of those that nobody canceled; None: unknown.
+    """
+
+    agent: AgentSummary
+    success: float | None
 
 
 class AgentsView(View, frozen=True):
@@ -26,7 +44,7 @@ class AgentsView(View, frozen=True):
         may_generate: whoever looks may generate tokens.
     """
 
-    agents: Sequence[AgentSummary]
+    agents: Sequence[AgentRow]
     after: str
     next: str
     may_generate: bool
@@ -37,10 +55,30 @@ async def agents_list(application: Application, who: Principal, turns: Turns, af
     """List agents by name."""
     async with turns.turn(who.user.id):
         found = await agents.find(who, application, limit=IN_PAGE + 1, after=after)
+        rates = await success_rates(application, who)
     shown = found[:IN_PAGE]
     return AgentsView(
-        agents=shown,
+        agents=[AgentRow(one, rates.get(one.full_name)) for one in shown],
         after=after or "",
         next=shown[-1].full_name if len(found) > IN_PAGE else "",
         may_generate=role_allows(who.user.role, Right.WRITE_TOKENS),
     )
+
+
+async def success_rates(application: Application, who: Principal) -> Mapping[str, float]:
+    """Return what part of each agent's tasks of the last day completed, as far as somebody may know."""
+    try:
+        found = await statistics.read(who, application, since=application.now() - _DAY)
+    except Forbidden:  # by a key that sees no tasks, or its own alone
+        return {}
+    return rates_of(found.skills)
+
+
+def rates_of(skills: Sequence[SkillCounts]) -> Mapping[str, float]:
+    """Return what part of the tasks of each agent completed, of those that nobody canceled."""
+    completed: Counter[str] = Counter()
+    judged: Counter[str] = Counter()
+    for one in skills:
+        completed[one.agent] += one.completed
+        judged[one.agent] += one.ended - one.canceled
+    return {agent: completed[agent] / number for agent, number in judged.items() if number}

@@ -151,6 +151,8 @@ class AgentSummary(Shown, frozen=True, kw_only=True):
     last_seen_at: datetime | None
     access: str = "own"
     """What whoever asks may do with it: `call`, `manage` or `own`."""
+    skill_count: int = 0
+    """Skills that it has declared."""
 
 
 class SecondInstance(Shown, frozen=True, kw_only=True):
