@@ -482,8 +482,12 @@ def require_change(who: Principal, task: Task) -> None:
 
 def insufficient(word: str) -> Forbidden:
     """Return the answer to whoever has a credential that is not good for this (RFC 6750 section 3.1)."""
+    makes = "atlas tokens create AGENT" if word.startswith("agent:") else "atlas keys create"
+    fix = (
+        "`atlas login` gives you a key for all you may" if word == Scope.EVERYTHING else f"`{makes} --scope` makes one"
+    )
     return Forbidden(
-        f"what you identify yourself with is not good for this: it lacks the scope {word[:250]}",
+        f"what you identify yourself with is not good for this: it lacks the scope {word[:250]}; {fix}",
         code="insufficient_scope",
     )
 

@@ -58,7 +58,9 @@ def show_list(
         rows = [_row(entry, clock) for entry in found]
         output.table(columns, rows, shrinks=("who", "to", "details"), drops=("from", "row"))
     else:
-        output.aside(f"Nothing like that is in the audit log, whose last row is {newest}.")
+        output.aside(
+            f"Nothing like that is in the audit log, whose last row is {newest}; what was archived is in its files."
+        )
 
 
 def verify(

@@ -46,13 +46,13 @@ async def test_what_ended_with_a_key_is_not_renewed_and_a_person_may_have_anothe
         await furnished(store, SIGNED)
         rotated = token("rotated", NEW)
         rotated = replace(rotated, lineage=SIGNED.id, issued_at=NOW + 3)
-        assert await store.tokens.rotate(rotated, NOW + 60) is not None
+        assert await store.tokens.rotate(rotated, SIGNED.id, NOW + 60) is not None
         await store.tokens.withdraw(OLD, NOW + 5)
         assert not await store.tokens.renew(token("late", NEW, OLD), SIGNED.id)
         renewed = replace(token("next", NEW), lineage=SIGNED.id, issued_at=NOW + 7)
         assert await store.tokens.renew(renewed, rotated.id)
         again = replace(token("again", NEW), lineage=SIGNED.id, issued_at=NOW + 8)
-        retired = await store.tokens.rotate(again, NOW + 60)
+        retired = await store.tokens.rotate(again, renewed.id, NOW + 60)
         assert {one.id for one in retired or ()} == {renewed.id, rotated.id}, "the one that ended has"
 
 
@@ -61,7 +61,7 @@ async def test_a_person_who_revokes_what_ended_with_a_key_ends_its_lineage(opene
         await furnished(store, SIGNED)
         await store.tokens.withdraw(OLD, NOW + 5)
         assert await store.tokens.revoke(SIGNED.id, NOW + 9) == replace(SIGNED, revoked_at=NOW + 5)
-        assert await store.tokens.rotate(replace(token("late", NEW), lineage=SIGNED.id), NOW + 60) is None
+        assert await store.tokens.rotate(replace(token("late", NEW), lineage=SIGNED.id), SIGNED.id, NOW + 60) is None
 
 
 async def test_what_no_known_key_has_signed_ends_unless_nobody_knows_which_has(opened: Open) -> None:

@@ -11,6 +11,7 @@ from msgspec import Raw, inspect
 
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back
+from agentic_atlas.protocol.inside import messages as inside
 from agentic_atlas.protocol.messages import MESSAGES, NAMES, Limits, Message, Question
 from agentic_atlas.protocol.session import TRANSITIONS, ConnectionState
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
@@ -230,5 +231,7 @@ def _reasons(module: ast.Module) -> Iterator[tuple[str, str]]:
         parts = node.args if isinstance(node, ast.Call) else node.elts if isinstance(node, ast.Tuple) else []
         for first, second in itertools.pairwise(parts):
             word = second.value if isinstance(second, ast.Constant) else None
+            if isinstance(second, ast.Name):
+                word = getattr(inside, second.id, None)
             if isinstance(first, ast.Attribute) and ast.unparse(first.value) == "CloseCode" and isinstance(word, str):
                 yield first.attr, word

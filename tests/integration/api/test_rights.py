@@ -215,7 +215,7 @@ async def test_a_key_with_a_scope_does_what_that_says_and_is_told_what_it_lacks_
         ):
             error = (await narrow.request(method, path, json=body)).json()["error"]
             assert error["code"] == "insufficient_scope", path
-            assert error["message"].endswith(f"it lacks the scope {lacks}")
+            assert error["message"].partition(";")[0].endswith(f"it lacks the scope {lacks}")
         assert (await narrow.delete(f"/api/v1/api-keys/{made.json()['id']}")).status_code == 200
         assert (await narrow.get("/api/v1/whoami")).status_code == 401
 
@@ -255,7 +255,7 @@ async def test_a_narrow_key_makes_no_administrator_and_changes_the_account_of_no
         ):
             answer = await narrow.request(method, path, json=body)
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "insufficient_scope"), (path, body)
-            assert answer.json()["error"]["message"].endswith("it lacks the scope *")
+            assert answer.json()["error"]["message"].partition(";")[0].endswith("it lacks the scope *")
         users = (await atlas.admin.get("/api/v1/users")).json()["items"]
         assert [(user["name"], user["role"]) for user in users] == [
             ("ada", "member"), ("admin", "admin"), ("root", "admin"),

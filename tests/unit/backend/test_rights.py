@@ -98,7 +98,7 @@ def test_a_key_is_given_what_is_asked_for_else_all_that_its_maker_has(
     ],
 )
 def test_no_key_is_given_more_than_its_maker_has(held: tuple[str, ...], asked: list[str], lacks: str) -> None:
-    with pytest.raises(Forbidden, match=f"lacks the scope {re.escape(lacks)}$") as refusal:
+    with pytest.raises(Forbidden, match=f"lacks the scope {re.escape(lacks)}; `atlas ") as refusal:
         to_give(holder(*held, user=ROOT), asked)
     assert refusal.value.code == "insufficient_scope"
 

@@ -3,7 +3,7 @@
 Of every secret only a digest is here: of a password its argon2id hash, of what is random the SHA-256.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -215,6 +215,12 @@ class Entered(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Entered(id={self.id!r}, name={self.name!r})"
+
+
+def owns_agents(names: Sequence[str]) -> Conflict:
+    """Return the answer to whoever removes a user who owns these agents; of more than three the rest is not named."""
+    which = ", ".join(names[:3]) + (" and more" if len(names) > 3 else "")
+    return Conflict(f"they own agents ({which}): delete those first (`atlas agents delete`)", code="user_has_agents")
 
 
 def last_administrator() -> Conflict:

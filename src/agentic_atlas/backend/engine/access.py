@@ -411,7 +411,7 @@ class Access:
         """
         group = await self._store.groups.by_name(name)
         if group is None or (seen_by(user).user_id is not None and group.id not in user.groups):
-            raise NotFound(f"there is no group {name[:64]!r}", code="group_not_found")
+            raise NotFound(f"there is no group {name[:64]!r}: `atlas groups list` has yours", code="group_not_found")
         return group
 
     async def task(self, visible: Visible, task_id: str) -> Task:

@@ -9,6 +9,7 @@ A try counts from its beginning, or a thousand at once would be one, and not at 
 costs nothing: when there is room for no more of them, the network that has said most makes place.
 """
 
+from math import ceil
 from typing import Final
 
 from agentic_atlas.backend.engine.allowance import Allowance, neighbourhood, networks
@@ -53,7 +54,9 @@ class Guesses:
             if allowance is not self._account and (besieged or allowance is not self._besieged)
         )
         if wait > 0:
-            raise Busy("too many log-ins failed: try again later", code="too_many_logins", retry_after=wait)
+            raise Busy(
+                f"too many log-ins failed: try again in {ceil(wait)} s", code="too_many_logins", retry_after=wait
+            )
         where = networks(address)
         for allowance, key in self._counts(account, address, device):
             allowance.take(key, now, where)

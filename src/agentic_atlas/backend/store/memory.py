@@ -14,7 +14,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.names import TASK, earliest
-from agentic_atlas.backend.domain.people import Entry, last_administrator
+from agentic_atlas.backend.domain.people import Entry, last_administrator, owns_agents
 from agentic_atlas.backend.domain.questions import SILENCE
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
@@ -641,8 +641,8 @@ class MemoryUsers:
 
     async def delete(self, user_id: str, now: float) -> list[Token] | None:
         """See the port."""
-        if await self.owned(Visible(user_id), limit=1):
-            raise Conflict("they own agents: delete those first", code="user_has_agents")
+        if owned := await self.owned(Visible(user_id), limit=4):
+            raise owns_agents([agent.name for agent in owned])
         self._check_others(user_id)
         self.accounts.forget(user_id)
         self.sessions.forget(user_id)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
-from agentic_atlas.backend.domain.people import Entry, last_administrator
+from agentic_atlas.backend.domain.people import Entry, last_administrator, owns_agents
 from agentic_atlas.backend.domain.records import ApiKey, Role, Token, User
 from agentic_atlas.backend.ports import MOST_SECRETS, KeyUse
 from agentic_atlas.backend.store.accounts import may_enter
@@ -122,8 +122,9 @@ def _update(
 
 def _delete(connection: Connection, user_id: str, now: float) -> list[Token] | None:
     """Remove a user, foreign keys what is their own; None when there is none. Raises Conflict while they own agents."""
-    if connection.execute(select(agents.c.id).where(agents.c.owner_id == user_id).limit(1)).one_or_none():
-        raise Conflict("they own agents: delete those first", code="user_has_agents")
+    owned = connection.execute(select(agents.c.name).where(agents.c.owner_id == user_id).limit(4)).scalars().all()
+    if owned:
+        raise owns_agents(owned)
     _check_others(connection, user_id)
     if not connection.execute(delete(users).where(users.c.id == user_id)).rowcount:
         return None

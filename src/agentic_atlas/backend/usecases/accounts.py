@@ -72,7 +72,9 @@ async def enrol(who: Principal, engine: Engine, password: str, visitor: Visitor,
     await engine.people.confirmed(who.user, password, visitor)
     secret = new_totp_secret(engine.entropy)
     if await engine.store.accounts.change(who.user.id, begin_totp(secret)) is None:
-        raise Conflict("your log-ins need one-time passwords already: end those first", code="totp_on")
+        raise Conflict(
+            "your log-ins need one-time passwords already: end those first (`atlas users totp --off`)", code="totp_on"
+        )
     uri = provisioning_uri(secret, who.user.name, where)
     return TotpEnrolment(secret=secret, uri=uri, qr=qr_svg(uri))
 

@@ -200,7 +200,9 @@ async def _subject(who: Principal, engine: Engine, named: str) -> str:
         return f"group:{(await engine.access.group(who.user, name)).id}"
     user = await engine.store.users.by_name(name) if kind in ("", "user") else None
     if user is None:
-        raise NotFound(f"there is no user {named[:64]!r}", code="user_not_found")
+        raise NotFound(
+            f"there is no user {named[:64]!r}: `atlas whoami` tells each what they are called", code="user_not_found"
+        )
     return f"user:{user.id}"
 
 
