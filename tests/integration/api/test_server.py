@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from agentic_atlas.backend.domain.records import ApiKey, Role, User
+from agentic_atlas.backend.rights import Principal
 from agentic_atlas.compose import deadline, http
 from agentic_atlas.compose.unsent import Unsent
 from agentic_atlas.http.messages import Request, Response
@@ -23,6 +25,7 @@ Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 LOG = structlog.get_logger()
+KNOWN = Principal(User("usr_known", "ada", Role.MEMBER, 0.0), ApiKey("key_1", "usr_known", "", b"", 0.0), ())
 
 
 async def count(request: Request) -> Response:
@@ -281,7 +284,7 @@ class Waiting:
 
     async def __call__(self, request: Request) -> Response:
         if request.path != "/unknown":
-            request.introduce("usr_known")
+            request.introduce(KNOWN)
         if request.path == "/held":
             self.begun.set()
             try:
