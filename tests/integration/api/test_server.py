@@ -133,6 +133,7 @@ async def test_over_tls_a_handshake_that_is_never_finished_is_cut_and_keeps_nobo
         assert await half[0].read() == b""
         for one in (half[1], writer):
             one.close()
+            await one.wait_closed()
         stop.set()
 
 
