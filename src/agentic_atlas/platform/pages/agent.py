@@ -13,6 +13,7 @@ from agentic_atlas.backend.usecases.shown import moment, task_summary
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.arrival import GOOD, Problem, open_problems
 from agentic_atlas.platform.page import PageGroup, View
+from agentic_atlas.platform.pages.agents import success_rates
 from agentic_atlas.platform.pages.tokens import calls_of
 from agentic_atlas.platform.templating import plural
 from agentic_atlas.platform.wording import duration
@@ -81,6 +82,7 @@ class AgentView(View, frozen=True):
         gone: those that were lately.
         skills: by name.
         problems: why processes were not let in lately.
+        success: the part of its tasks of the last day that completed; None: unknown.
     """
 
     agent: AgentInfo
@@ -91,6 +93,7 @@ class AgentView(View, frozen=True):
     gone: Sequence[AgentInstance]
     skills: Sequence[SkillRow]
     problems: Sequence[Problem]
+    success: float | None
 
 
 class AgentTokensView(View, frozen=True):
@@ -138,6 +141,7 @@ async def show(owner: str, name: str, application: Application, who: Principal, 
     """Show an agent: its instances and skills."""
     async with turns.turn(who.user.id):
         agent = await agents.show(who, application, f"{owner}/{name}")
+        rates = await success_rates(application, who)
         held = TaskFilter(states=tuple(sorted(LEASED)))
         running, _ = await tasks.find(who, application, held, agent=agent.full_name, limit=MOST_RUNNING, after=None)
     there = [one for one in agent.instances if one.online]
@@ -149,6 +153,7 @@ async def show(owner: str, name: str, application: Application, who: Principal, 
         there=rows(there, [task_summary(one) for one in running]),
         gone=[one for one in agent.instances if not one.online],
         skills=[SkillRow(one, policy_words(one.policy, streams=one.streams)) for one in agent.skills],
+        success=rates.get(agent.full_name),
         problems=open_problems(agent, moment(application.now())),
     )
 
