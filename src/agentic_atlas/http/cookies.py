@@ -4,6 +4,7 @@ Behind TLS their names begin with `__Host-`, so that no other host of the same d
 sent in clear. Scripts see none of them, and no page of another site has them sent along but by a link that is followed.
 """
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ BACK: Final = "atlas_back"
 _HOST: Final = "__Host-"
 _SAFE: Final = ("GET", "HEAD")
 _NAVIGATION: Final = ["navigate"]
+_TLS_ALONE: Final = [("strict-transport-security", f"max-age={365 * 86_400}")]
 
 SetCookie = tuple[str, str]
 """A field of the head."""
@@ -68,6 +70,16 @@ class Cookies:
         if origin is not None:
             return origin.startswith("https://")
         return bool(self._behind_tls) and request.hostname == self._behind_tls
+
+    def tls_alone(self, request: Request) -> Sequence[tuple[str, str]]:
+        """Return what has a browser that came over TLS come to this host in no other way for a year (RFC 6797).
+
+        Nothing for `localhost`: that is of all programs on a machine, whatever their port, and most have no TLS.
+        """
+        if not self.secure(request):
+            return []
+        host = request.hostname.removesuffix(".")
+        return [] if host == "localhost" or host.endswith(".localhost") else _TLS_ALONE
 
     def entered(self, request: Request, entered: Entered) -> tuple[SetCookie, SetCookie]:
         """Return what has the browser of a new session keep its secrets."""

@@ -233,6 +233,15 @@ class Routes:
         ADDRESS.set(request.address)
         try:
             self._check(request)
+        except AtlasError as error:
+            return self.refusal(request, error)
+        answered = await self._answered(request)
+        if more := self._cookies.tls_alone(request):
+            answered.fields = (*answered.fields, *more)
+        return answered
+
+    async def _answered(self, request: Request) -> Answered:
+        try:
             segments = tuple(request.path.split("/"))
             if "%" in request.path:
                 segments = tuple(unquote(one) for one in segments)

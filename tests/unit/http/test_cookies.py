@@ -61,6 +61,25 @@ def test_whether_it_came_over_tls_is_known_by_the_page_and_else_by_the_name(
     assert field == f"{name}=d1; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{'; Secure' * secure}"
 
 
+@pytest.mark.parametrize(
+    ("cookies", "host", "told"),
+    [
+        (Cookies(), "atlas.example.org", False),
+        (Cookies("http://atlas.example.org"), "atlas.example.org", False),
+        (Cookies(PUBLIC), "atlas.example.org:443", True),
+        (Cookies(PUBLIC), "inner:8000", False),
+        (Cookies(tls=True), "box.example.org:8000", True),
+        (Cookies(tls=True), "localhost:8000", False),
+        (Cookies(tls=True), "LOCALHOST.:8000", False),
+        (Cookies(tls=True), "app.localhost", False),
+    ],
+)
+def test_browsers_come_by_tls_alone_once_they_did_but_for_the_name_that_all_programs_of_a_machine_share(
+    cookies: Cookies, host: str, told: bool
+) -> None:
+    assert cookies.tls_alone(asked(host=host)) == ([("strict-transport-security", "max-age=31536000")] * told)
+
+
 OWN = [
     asked(),
     asked(sec_fetch_site="same-origin"),

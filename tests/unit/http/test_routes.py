@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from time import monotonic
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, Field
 from agentic_atlas.auth.hosts import Hosts
 from agentic_atlas.errors import Conflict
 from agentic_atlas.http.cookies import Cookies
-from agentic_atlas.http.messages import Request, Response, json
+from agentic_atlas.http.messages import Request, Response, StreamingResponse, json
 from agentic_atlas.http.routes import HEADER, NUMBER, WHOLE, RouteGroup, Routes
 from agentic_atlas.http.turns import Turns
 from tests.in_process import InProcess
@@ -49,6 +50,14 @@ async def show(
 @group.at("GET", "/{name}/parts")
 async def parts(name: str) -> Response:
     return Response(body=name.encode())
+
+
+@group.at("GET", "/at/stream")
+async def stream() -> StreamingResponse:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b"piece"
+
+    return StreamingResponse([("content-type", "text/plain")], pieces())
 
 
 @group.at("POST", "/new")
@@ -154,3 +163,30 @@ async def test_a_request_of_http_1_0_is_for_the_host_that_its_target_names(
     answer = await Routes(group.routes, given, Hosts())(request)
     assert isinstance(answer, Response)
     assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/things/a/parts", 200),
+        ("GET", "/things/at/stream", 200),
+        ("POST", "/things/new", 409),
+        ("DELETE", "/things/new", 405),
+        ("GET", "/nothing", 404),
+    ],
+)
+async def test_every_answer_over_tls_has_browsers_come_by_it_alone(method: str, path: str, status: int) -> None:
+    given = {Shelf: Shelf(), Turns: Turns(monotonic), Cookies: Cookies("https://atlas")}
+    transport = InProcess(Routes(group.routes, given, Hosts()))
+    for host, told in (("atlas", ["max-age=31536000"]), ("127.0.0.1", [])):
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as asking:
+            answer = await asking.request(method, path)
+        assert (answer.status_code, answer.headers.get_list("strict-transport-security")) == (status, told)
+
+
+async def test_of_a_host_that_is_none_nothing_is_made_but_a_refusal() -> None:
+    given = {Shelf: Shelf(), Turns: Turns(monotonic), Cookies: Cookies("https://atlas")}
+    request = Request("GET", "/things/a/parts", fields={"host": ["[::::]"], "cookie": ["__Host-atlas_session=s1"]})
+    answer = await Routes(group.routes, given, Hosts())(request)
+    assert isinstance(answer, Response)
+    assert answer.status == 400
