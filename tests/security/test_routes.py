@@ -98,10 +98,29 @@ def stylesheet(_: dict[str, Any]) -> Asked:
     return Asked({"digest": digest, "name": name})
 
 
+def skill_of(args: dict[str, Any]) -> Asked:
+    asked = of_agent()(args)
+    return Asked({**asked.path, "skill": "greet"})
+
+
+def run(args: dict[str, Any]) -> Asked:
+    """Ask for a task by the form of its skill."""
+    ask = args["ask"]
+    owner, _, name = ask.agent.partition("/")
+    said = {"do": "run", "json": bytes(ask.input).decode()}
+    return Asked({"owner": owner, "name": name, "skill": ask.skill}, said)
+
+
 def page_of(use_case: str, ask: Callable[[dict[str, Any]], Asked] = empty) -> Row:
     """Return the row of a page: where there is nothing to be seen, it says so."""
     answers = MATRIX[use_case][1]
     return Row(use_case, ask, {who: ALL for who in answers._fields if getattr(answers, who) == "nothing"})
+
+
+def without(code: str, use_case: str, ask: Ask) -> Row:
+    """Return the row of a page of something that is not there, which is told to who would see it."""
+    answers = MATRIX[use_case][1]
+    return Row(use_case, ask, {who: code for who in answers._fields if getattr(answers, who) == ALL})
 
 
 TABLE: dict[str, Row] = {
@@ -220,6 +239,8 @@ TABLE: dict[str, Row] = {
     "POST /agents/{owner}/{name}/shares": Row("agents.share", of_agent(subjects="everyone")),
     "POST /agents/{owner}/{name}/shares/end": Row("agents.unshare", of_agent(subject="eve")),
     "POST /agents/{owner}/{name}/delete": Row("agents.delete", of_agent(sure="yes")),
+    "GET /agents/{owner}/{name}/skills/{skill}": without("skill_not_found", "agents.show", skill_of),
+    "POST /agents/{owner}/{name}/skills/{skill}": Row("tasks.submit", run),
     "GET /tokens/{token_id}": Row("tokens.show", in_path("token_id")),
     "POST /tokens/{token_id}/rotate": Row("tokens.rotate", in_path("token_id")),
     "POST /tokens/{token_id}/revoke": Row("tokens.revoke", in_path("token_id")),

@@ -32,18 +32,36 @@ async def read_form(request: Request, turns: Turns, kind: type[T], *, most: int 
         InvalidInput: no form, not of this shape, of too many fields, or cut off.
     """
     check_type(request, FORM)
-    body = await body_of(request, min(most, MAX_FORM), None)
-    try:
-        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except ValueError as error:
-        raise InvalidInput(f"the body is no form: {error}", code="invalid_form") from None
-    values = _values(kind, fields)
+    values = _values(kind, _fields(await body_of(request, min(most, MAX_FORM), None), MAX_FIELDS))
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         found = refusal(error, kind, values)
         detail = [{"path": found.path, "message": found.message}]
         raise InvalidInput(f"the form is not acceptable: {found.sentence}", detail=detail) from None
+
+
+async def read_fields(request: Request, turns: Turns, *, most: int, most_fields: int) -> dict[str, str]:
+    """Return a form of at most so many bytes and fields as it came, of each name the last field.
+
+    Raises:
+        PayloadTooLarge: longer than `most`; what is over is not read.
+        InvalidInput: no form, of too many fields, or cut off.
+        Busy: too many long bodies of this user are on their way.
+    """
+    check_type(request, FORM)
+    request.body.awaited = True
+    with turns.place(request.asker) as place:
+        body = await body_of(request, most, place)
+        async with place.turn():
+            return dict(_fields(body, most_fields))
+
+
+def _fields(body: bytes, most: int) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most)
+    except ValueError as error:
+        raise InvalidInput(f"the body is no form: {error}", code="invalid_form") from None
 
 
 def _values(kind: type, fields: list[tuple[str, str]]) -> dict[str, Any]:

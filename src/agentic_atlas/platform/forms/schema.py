@@ -1,0 +1,198 @@
+"""What a JSON Schema says a value may be: its alternatives, each with one type. Pure, and bounded: agents write them.
+
+Only what a form can ask for is looked at; whether a value fits is for the server's checker to say.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from agentic_atlas.protocol.caller.values import Json
+
+Schema: TypeAlias = Mapping[str, Any]
+
+MOST_ALTERNATIVES: Final = 40
+"""Alternatives of one place; of more, none is told from the others, and the value is asked for as JSON."""
+_DEEPEST: Final = 16
+_DEFINITIONS: Final = ("#/$defs/", "#/definitions/")
+_ANNOTATIONS: Final = ("title", "description", "default", "examples")
+ANY: Final[Schema] = {}
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One of the things that a value may be.
+
+    Attributes:
+        kind: `choices`, `integer`, `number`, `string`, `object`, `array`, or `any`, which is asked for as JSON.
+        schema: its own, with what was said around it.
+        reference: the definition that it was taken from; empty: none.
+    """
+
+    kind: str
+    schema: Schema
+    reference: str = ""
+
+    @property
+    def choices(self) -> Sequence[Json]:
+        """The values there are to choose from."""
+        return choices(self.schema)
+
+    def part(self, name: str) -> Schema:
+        """Return a part of its schema that is a schema; one that takes anything where there is none."""
+        return _mapping(self.schema.get(name))
+
+    @property
+    def properties(self) -> Mapping[str, Schema]:
+        """Schemas of the parts that have names, in their author's order."""
+        return {str(name): _mapping(one) for name, one in self.part("properties").items()}
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Names of the parts that an object has to have."""
+        named = self.schema.get("required")
+        return frozenset(one for one in named if isinstance(one, str)) if isinstance(named, list) else frozenset()
+
+    @property
+    def extra(self) -> Schema | None:
+        """Schema of parts with other names; None where there are to be none."""
+        said = self.schema.get("additionalProperties")
+        patterns = self.part("patternProperties")
+        if said is False or said is None:
+            only = next(iter(patterns.values())) if len(patterns) == 1 else {}
+            return _mapping(only) if patterns else ANY if said is None else None
+        return _mapping(said)
+
+    @property
+    def open(self) -> bool:
+        """Parts with other names are foreseen."""
+        said = self.schema.get("additionalProperties")
+        return said not in (None, False) or bool(self.part("patternProperties")) or not self.properties
+
+    @property
+    def places(self) -> Sequence[Schema]:
+        """Schemas of the first items of a list, where each place has its own."""
+        found = self.schema.get("prefixItems")
+        return [_mapping(one) for one in found] if isinstance(found, list) else []
+
+    @property
+    def grows(self) -> bool:
+        """A list may have items behind those that have places of their own."""
+        most = self.number("maxItems")
+        return self.schema.get("items") is not False and (most is None or most > len(self.places))
+
+    def number(self, name: str) -> int | None:
+        """Return a limit that is a whole number of zero or more; None where there is none."""
+        said = self.schema.get(name)
+        return said if isinstance(said, int) and not isinstance(said, bool) and said >= 0 else None
+
+    @property
+    def format(self) -> str:
+        """What a text is to be written like; `base64` or `base64url` for bytes; empty: not said."""
+        said = self.schema.get("contentEncoding", self.schema.get("format"))
+        return said if isinstance(said, str) else ""
+
+
+def alternatives(schema: Schema, root: Schema) -> tuple[list[Alternative], bool]:
+    """Return what a value may be besides null, and whether it may be null."""
+    found: list[Alternative] = []
+    for one in _each(schema, root, "", 0):
+        found.append(one)
+        if len(found) > MOST_ALTERNATIVES:
+            return [Alternative("any", schema)], False
+    some = [one for one in found if one.kind != "null"]
+    return (some or [Alternative("choices", {"const": None})]), 0 < len(some) < len(found)
+
+
+def choices(schema: Schema) -> Sequence[Json]:
+    """Return the values that a schema lists."""
+    if "const" in schema:
+        return [schema["const"]]
+    listed = schema.get("enum")
+    return listed if isinstance(listed, list) and listed else [True, False] if schema.get("type") == "boolean" else []
+
+
+def _each(schema: object, root: Schema, reference: str, depth: int) -> Iterator[Alternative]:
+    if schema is False:
+        return
+    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        yield Alternative("any", schema if isinstance(schema, Mapping) else ANY, reference)
+        return
+    schema = _whole(schema, root, depth)
+    to = schema.get("$ref")
+    if isinstance(to, str):
+        around = {name: one for name, one in schema.items() if name != "$ref"}
+        yield from _each({**_target(to, root), **around}, root, to, depth + 1)
+        return
+    listed = schema.get("anyOf", schema.get("oneOf"))
+    if isinstance(listed, list) and "properties" not in schema:
+        said = {name: one for name, one in schema.items() if name not in ("anyOf", "oneOf", *_ANNOTATIONS)}
+        for one in listed[: MOST_ALTERNATIVES + 1]:
+            yield from _each({**said, **one} if isinstance(one, Mapping) else one, root, reference, depth + 1)
+        return
+    yield from _typed(schema, reference)
+
+
+def _typed(schema: Schema, reference: str) -> Iterator[Alternative]:
+    kind = schema.get("type")
+    if "const" in schema or (isinstance(schema.get("enum"), list) and schema["enum"]):
+        only_null = all(one is None for one in choices(schema))
+        yield Alternative("null" if only_null else "choices", schema, reference)
+    elif isinstance(kind, list):
+        for one in kind[:MOST_ALTERNATIVES]:
+            yield Alternative(_kind({**schema, "type": one}), {**schema, "type": one}, reference)
+    else:
+        yield Alternative(_kind(schema), schema, reference)
+
+
+def _kind(schema: Schema) -> str:
+    said = schema.get("type")
+    if said == "boolean":
+        return "choices"
+    if said in ("null", "integer", "number", "string", "object", "array"):
+        return str(said)
+    if said is None and not schema.keys().isdisjoint({"properties", "additionalProperties", "patternProperties"}):
+        return "object"
+    if said is None and not schema.keys().isdisjoint({"items", "prefixItems"}):
+        return "array"
+    return "any"
+
+
+def _whole(schema: Schema, root: Schema, depth: int) -> Schema:
+    """Return a schema with what has to hold besides (`allOf`) in it, as far as that can be said in one."""
+    every = schema.get("allOf")
+    if not isinstance(every, list) or depth > _DEEPEST:
+        return schema
+    made: dict[str, Any] = {name: one for name, one in schema.items() if name != "allOf"}
+    for one in every[:MOST_ALTERNATIVES]:
+        part = _mapping(one)
+        to = part.get("$ref")
+        if isinstance(to, str):
+            part = {**_target(to, root), **{name: said for name, said in part.items() if name != "$ref"}}
+        part = _whole(part, root, depth + 1)
+        properties = {**_mapping(part.get("properties")), **_mapping(made.get("properties"))}
+        needed = [*_list(made.get("required")), *_list(part.get("required"))]
+        made = {**part, **made}
+        if properties:
+            made["properties"] = properties
+        if needed:
+            made["required"] = needed
+    return made
+
+
+def _target(to: str, root: Schema) -> Schema:
+    if to == "#":
+        return {name: one for name, one in root.items() if name not in ("$defs", "definitions")}
+    for prefix in _DEFINITIONS:
+        if to.startswith(prefix):
+            name = to.removeprefix(prefix).replace("~1", "/").replace("~0", "~")
+            return _mapping(_mapping(root.get(prefix[2:-1])).get(name))
+    return ANY
+
+
+def _mapping(value: object) -> Schema:
+    return value if isinstance(value, Mapping) else ANY
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

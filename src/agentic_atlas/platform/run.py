@@ -1,0 +1,144 @@
+"""What became of a skill that somebody runs from its page. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from agentic_atlas.errors import InvalidInput
+from agentic_atlas.platform.forms import json_text
+from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo
+from agentic_atlas.protocol.caller.values import Json
+
+MOST_SHOWN: Final = 20_000
+"""Characters of an output that are shown."""
+MOST_LINES: Final = 200
+"""Things that happened that are shown, the last ones."""
+_LINE: Final = 500
+
+
+class RunLine(msgspec.Struct, frozen=True):
+    """Something that happened.
+
+    Attributes:
+        seq: its number.
+        at: when.
+        kind: of event.
+        text: what.
+    """
+
+    seq: int
+    at: datetime
+    kind: str
+    text: str
+
+
+class SkillRun(msgspec.Struct, frozen=True):
+    """A task as it is now.
+
+    Attributes:
+        id: of the task.
+        state: its own.
+        done: it has ended.
+        note: why it waits; empty: it does not.
+        question: that it asks; empty: none.
+        progress: in percent; None: it does not say.
+        message: what it says to that.
+        lines: what happened, in order.
+        streamed: what it gave back so far, piece by piece.
+        output: what it gave back.
+        failure: why it failed; empty: it did not.
+        cut: not all of it is shown.
+    """
+
+    id: str
+    state: str
+    done: bool
+    note: str
+    question: str
+    progress: int | None
+    message: str
+    lines: Sequence[RunLine]
+    streamed: str
+    output: str
+    failure: str
+    cut: bool
+
+
+def run_of(task: TaskInfo, events: Sequence[EventInfo], *, more: bool) -> SkillRun:
+    """Return what there is to be seen of a task; `more`: there are more events than these."""
+    told = [(one, _data(one)) for one in events]
+    streamed = "".join(_chunk(data) for one, data in told if one.kind == "chunk")
+    progress: Mapping[str, Any] = next((data for one, data in reversed(told) if one.kind == "progress"), {})
+    lines = [RunLine(one.seq, one.at, one.kind, _words(one.kind, data)) for one, data in told if one.kind in _WORDS]
+    output = "" if task.output is None else _json(bytes(task.output).decode())
+    question = task.question
+    fraction = progress.get("fraction")
+    return SkillRun(
+        id=task.id,
+        state=task.state,
+        done=task.done,
+        note=task.note or "",
+        question="" if question is None else _visible(question.question),
+        progress=round(fraction * 100) if isinstance(fraction, int | float) and 0 <= fraction <= 1 else None,
+        message=_visible(str(progress.get("message") or "")),
+        lines=lines[-MOST_LINES:],
+        streamed=streamed[:MOST_SHOWN],
+        output=output[:MOST_SHOWN],
+        failure="" if task.failure is None else _visible(f"{task.failure.code}: {task.failure.message}", _LINE * 4),
+        cut=more or len(lines) > MOST_LINES or max(len(streamed), len(output)) > MOST_SHOWN,
+    )
+
+
+def _data(event: EventInfo) -> Mapping[str, Any]:
+    data = msgspec.json.decode(bytes(event.data))
+    return data if isinstance(data, dict) else {"value": data}
+
+
+def _json(text: str) -> str:
+    try:
+        return json_text.written(json_text.parse(text), lines=True)
+    except InvalidInput:
+        return _visible(text)
+
+
+def _chunk(data: Mapping[str, Json]) -> str:
+    value = data.get("value")
+    return _visible(value, None) if isinstance(value, str) else f"{json_text.written(value)}\n"
+
+
+def _words(kind: str, data: Mapping[str, Json]) -> str:
+    return _visible(_WORDS[kind](data))
+
+
+def _state(data: Mapping[str, Json]) -> str:
+    why = ": ".join(str(data[name]) for name in ("code", "message") if data.get(name))
+    word = str(data.get("state", "")).replace("_", " ")
+    return f"{word} ({why})" if why else word
+
+
+def _log(data: Mapping[str, Json]) -> str:
+    fields = data.get("fields")
+    pairs = [f"{name}={json_text.written(one)}" for name, one in fields.items()] if isinstance(fields, dict) else []
+    return " ".join([str(data.get("level", "")), str(data.get("event", "")), *pairs])
+
+
+def _artifact(data: Mapping[str, Json]) -> str:
+    return f"{data.get('name', '')} ({data.get('media_type', '')}, {data.get('size', 0)} bytes)"
+
+
+def _question(data: Mapping[str, Json]) -> str:
+    return str(data.get("question", ""))
+
+
+def _answer(data: Mapping[str, Json]) -> str:
+    return "nobody answered in time" if data.get("expired") else json_text.written(data.get("answer"))
+
+
+_WORDS: Final = {"state": _state, "log": _log, "artifact": _artifact, "question": _question, "answer": _answer}
+
+
+def _visible(text: str, most: int | None = _LINE) -> str:
+    shown = json_text.HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
+    return shown if most is None or len(shown) <= most else f"{shown[:most]}…"
