@@ -16,6 +16,18 @@ from tests.e2e.programs import ECHO
 from tests.looked_at import DESKTOP, PASSWORD, PHONE, SCHEMES, Window, log_in, set_password, window
 
 TWICE = ECHO.replace('"echo"', '"twice"')
+HOSTILE = """
+from agentic_atlas import Agent
+
+agent = Agent("hostile", description="<script>alert(1)</script> \\u202e{{ 7 * 7 }}")
+
+@agent.skill
+async def say(text: str) -> str:
+    "<img src=x onerror=alert(1)>"
+    return text
+
+agent.run()
+"""
 PAGES = ("", "/tokens", "/tasks", "/settings")
 
 
@@ -83,13 +95,18 @@ def test_a_token_is_generated_its_agent_comes_and_goes_when_it_is_revoked(platfo
             expect(page.get_by_role("heading", name="admin/echo")).to_contain_text("online")
             expect(page.locator(".skill")).to_contain_text("say")
 
+            beside = one.context.new_page()
+            beside.goto(f"{one.url}/agents")
+            status = beside.get_by_role("row", name="admin/echo").locator(".badge")
+            expect(status).to_have_text("online")
+            page.bring_to_front()
             page.get_by_role("link", name="Tokens", exact=True).click()
             page.get_by_role("link", name="desk").click()
             page.get_by_role("button", name="Revoke this token").click()
             expect(page.get_by_role("heading", name="This token was revoked")).to_be_visible()
             expect(page.get_by_role("button", name="Revoke this token")).to_have_count(0)
-            one.go("/agents/admin/echo")
-            expect(page.get_by_role("heading", name="admin/echo")).to_contain_text("offline")
+            beside.bring_to_front()
+            expect(status).to_have_text("offline")
             agent.wait_for("the token has been revoked")
         finally:
             agent.kill()
@@ -141,6 +158,24 @@ def test_the_pages_of_an_agent_can_be_used_by_everybody_and_are_quiet(
             found[path] = one.violations()
             assert one.too_wide() <= 0, path
         assert {path: violations for path, violations in found.items() if violations} == {}
+        assert one.faults == []
+
+
+def test_what_an_agent_and_its_tokens_say_of_themselves_is_shown_and_does_nothing(
+    known: Platform, opened: Browser
+) -> None:
+    with window(opened, known) as one, Client(known.url, api_key=known.api_key) as atlas:
+        log_in(one)
+        atlas.agents.create("hostile")
+        made = atlas.tokens.create("hostile", name="<b onclick=alert(1)>desk</b>")
+        with known.agent("hostile", HOSTILE, token=made.token) as agent:
+            agent.wait_for(connected)
+            page = one.go("/agents/admin/hostile")
+            expect(page.locator(".skill")).to_contain_text("<img src=x onerror=alert(1)>")
+            expect(page.locator(".heading")).to_contain_text("<script>alert(1)</script> \\u202e{{ 7 * 7 }}")
+            for path in ("/agents/admin/hostile/tokens", f"/tokens/{made.id}"):
+                expect(one.go(path).locator("main")).to_contain_text("<b onclick=alert(1)>desk</b>")
+                assert page.locator("main img, main script, main b").count() == 0
         assert one.faults == []
 
 
