@@ -16,7 +16,7 @@ from agentic_atlas.backend.store import lists
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.protocol.inside.messages import InstanceRef
 from agentic_atlas.protocol.tasks import LEASED, TaskState
-from tests.conformance.store.samples import BOB, LIBRARY, NOW, Numbered, populate, submitted
+from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, Numbered, populate, submitted
 
 SLOTS = [InstanceRef(LIBRARY.id, "inst_1", 1)]
 LIBRARY_OF_BOB = msgspec.structs.replace(LIBRARY, id="agent_2", owner_id=BOB.id, owner=BOB.name)
@@ -83,7 +83,6 @@ LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
     "agent, for its caller": (
         TaskFilter(agent_id=LIBRARY.id, visible=Visible(BOB.id)),
         {
-            "SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)",
             "SEARCH tasks USING INDEX tasks_of_owner (owner_id=?)",
         },
     ),
@@ -102,9 +101,8 @@ LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
     "skill, for a user": (
         TaskFilter(skill="search", visible=Visible(BOB.id)),
         {
-            "SEARCH tasks USING INDEX tasks_of_skill (skill=?)",
             "SEARCH tasks USING INDEX tasks_of_owner (owner_id=?)",
-            "SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)",
+            "SEARCH tasks USING INDEX tasks_of_agent_and_skill (agent_id=? AND skill=?)",
         },
     ),
     "error": (
@@ -132,6 +130,19 @@ LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
             "SEARCH tasks USING INDEX tasks_of_caller (caller_id=?)",
             "SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)",
         },
+    ),
+    "agent, narrowed by what has an index with it": (
+        TaskFilter(
+            Visible(BOB.id), LIBRARY_OF_BOB.id, (TaskState.FAILED, TaskState.WORKING), skill="search", since=NOW
+        ),
+        {
+            "SEARCH tasks USING INDEX tasks_of_agent_and_skill (agent_id=? AND skill=? AND id>?)",
+            "SEARCH tasks USING INDEX tasks_of_agent_in_state (agent_id=? AND state=? AND id>?)",
+        },
+    ),
+    "in the name of another user": (
+        TaskFilter(Visible(BOB.id), owner_id=ADA.id),
+        {"SEARCH tasks USING INDEX tasks_of_agent (agent_id=?)"},
     ),
     "in the name of a user": (
         TaskFilter(owner_id=BOB.id),
@@ -161,9 +172,6 @@ LISTS: dict[str, tuple[TaskFilter, set[str]]] = {
         ),
         {
             "SEARCH tasks USING INDEX tasks_of_caller (caller_id=? AND id>?)",
-            "SEARCH tasks USING INDEX tasks_of_agent_and_skill (agent_id=? AND skill=? AND id>?)",
-            "SEARCH tasks USING INDEX tasks_of_agent_in_state (agent_id=? AND state=? AND id>?)",
-            "SEARCH tasks USING INDEX tasks_of_owner_in_state (owner_id=? AND state=? AND id>?)",
         },
     ),
     "trace, narrowed by all else": (

@@ -56,7 +56,7 @@ _COMPARED = 1_000
 """Rows of each walk that are counted to tell which way is the shortest."""
 
 _MOST_AGENTS = 100
-"""Agents whose tasks are walked each by themselves; of more, all tasks are walked, and looked at."""
+"""Agents whose tasks are walked for one page, where nothing narrows it: of more, those that have the newest."""
 
 _MOST_HELD = 100_000
 """More than there are slots."""
@@ -93,6 +93,11 @@ class _Walk(NamedTuple):
     """What no row has to be looked at for: names of terms."""
     short: bool = False
     """All its rows were counted: there are fewer than one look takes."""
+
+    @property
+    def of_agent(self) -> bool:
+        """The rows are those of one agent."""
+        return any(term.name == "agent_id" for term in self.on)
 
     def further(self, term: _Term, met: str = "") -> "_Walk":
         """Return the walk over an index with one more column; the term is met, or the one of this name."""
@@ -150,6 +155,9 @@ def newest(connection: Connection, which: TaskFilter, limit: int, before: str | 
     """Find tasks that a filter lets through, newest first, from the one before `before`."""
     look = _Look(connection, which, tuple(_between(which, before)), {term.name: term for term in _asked(which)})
     own = [] if which.visible.user_id is None else list(connection.scalars(managed_agents(which.visible)))
+    floor = None
+    if len(own) > _MOST_AGENTS and look.asked.keys() <= {"visible"}:
+        own, floor = _busiest(look)
     way = _shortest(look, _ways(which, own))
     found: set[str] = set()
     for walk in way:
@@ -161,9 +169,20 @@ def newest(connection: Connection, which: TaskFilter, limit: int, before: str | 
     if len(ids) <= limit or len(way) > 1:
         # Behind the last row that any walk came to, not all is known.
         lasts = [look.run(_Kind.LAST, walk) for walk in way if look.beside(walk) and not walk.short]
-        end = max((id_ for last in lasts for (id_,) in last), default=None)
+        end = max((id_ for last in (*lasts, [(floor,)] if floor else ()) for (id_,) in last), default=None)
         ids = ids if end is None else [id_ for id_ in ids if id_ >= end]
     return Found(ids[:limit], ids[limit - 1]) if len(ids) > limit else Found(ids, end)
+
+
+def _busiest(look: _Look) -> tuple[list[str], str | None]:
+    """Return those of somebody's agents that have the newest tasks, and the id from which on others may have some."""
+    own = managed_agents(look.which.visible).subquery()
+    between = [_CONDITIONS[name](tasks.c, [bindparam(None, one) for one in values]) for name, values in look.between]
+    newest = select(tasks.c.id).where(tasks.c.agent_id == own.c.id, *between).order_by(tasks.c.id.desc()).limit(1)
+    last = newest.scalar_subquery().label("last")
+    rows = look.connection.execute(select(own.c.id, last).order_by(last.desc()).limit(_MOST_AGENTS)).all()
+    found = [(agent_id, id_) for agent_id, id_ in rows if id_ is not None]
+    return [agent_id for agent_id, _ in found], found[-1][1] if len(found) == _MOST_AGENTS else None
 
 
 def _shortest(look: _Look, ways: Sequence[_Way]) -> _Way:
@@ -187,56 +206,58 @@ def _shortest(look: _Look, ways: Sequence[_Way]) -> _Way:
 
 
 def _ways(which: TaskFilter, own: Sequence[str]) -> list[_Way]:
-    """Return the ways to find the ids; those of which few are expected come first."""
+    """Return the ways to find the ids; those of which few are expected come first.
+
+    Whoever does not see everything is led over rows alone that they see: where a page ends, and how long it takes to
+    find, would else tell of others' tasks. Of a trace or a parent they know what no one guesses.
+    """
     for name in ("parent_id", "trace_id"):
         if getattr(which, name) is not None:
             return [[_Walk().further(_Term(name, (getattr(which, name),)))]]
-    ways = list(_alone(which))
-    for whose in _whose(which, own):
-        narrower = [[walk.further(term) for walk in whose] for term in _indexed(which, whose)]
-        if which.states:
-            resting = [_Term(f"{one.value}, at rest") for one in sorted(RESTING.keys() & set(which.states))]
-            narrower.append([walk.further(state, "states") for walk in whose for state in resting])
-        ways += narrower
-        if not narrower and not (ways and whose == [_Walk()]):
-            ways.append(whose)
-    return ways
+    if which.visible.key_id is not None:
+        return [[_Walk().further(_Term("key", (which.visible.key_id,)))]]
+    ways = list(_alone(which)) if which.visible.user_id is None else []
+    whose = _whose(which, own)
+    narrower = list(_narrower(which, whose))
+    if not narrower and not (ways and whose == [_Walk()]):
+        narrower.append(whose)
+    return ways + narrower
 
 
 def _alone(which: TaskFilter) -> Iterator[_Way]:
     """Ways by what has an index only of its own, whosever tasks they are."""
     if which.caller_ids:
         yield [_Walk().further(_Term("caller_ids", (one,))) for one in which.caller_ids]
-    elif which.visible.key_id is not None:
-        yield [_Walk().further(_Term("key", (which.visible.key_id,)))]
     if which.skill is not None and which.agent_id is None:
         yield [_Walk().further(_Term("skill", (which.skill,)))]
 
 
-def _indexed(which: TaskFilter, whose: _Way) -> Iterator[_Term]:
-    """What has an index together with these; the skill, with an agent."""
+def _narrower(which: TaskFilter, whose: _Way) -> Iterator[_Way]:
+    """The same way by what has an index together with its own: the skill, with an agent."""
     if which.error is not None:
-        yield _Term("error", (which.error,))
-    if which.skill is not None and all("agent_id" in walk.met for walk in whose):
-        yield _Term("skill", (which.skill,))
+        yield [walk.further(_Term("error", (which.error,))) for walk in whose]
+    if which.skill is not None and any(walk.of_agent for walk in whose):
+        skill = _Term("skill", (which.skill,))
+        yield [walk.further(skill) if walk.of_agent else walk for walk in whose]
+    if which.states:
+        resting = [_Term(f"{one.value}, at rest") for one in sorted(RESTING.keys() & set(which.states))]
+        yield [walk.further(state, "states") for walk in whose for state in resting]
 
 
-def _whose(which: TaskFilter, own: Sequence[str]) -> Iterator[_Way]:
-    """Ways to all tasks that are visible, narrowed to an agent or to whom they are asked for where that is given."""
+def _whose(which: TaskFilter, own: Sequence[str]) -> _Way:
+    """A way to all tasks that are visible, narrowed to an agent or to whom they are asked for where that is given."""
     user_id = which.visible.user_id
-    seen = frozenset(("visible",))
-    if which.agent_id is not None:
-        walk = _Walk().further(_Term("agent_id", (which.agent_id,)))
-        yield [walk._replace(met=walk.met | seen) if which.agent_id in own else walk]
-        if user_id is not None and which.agent_id not in own:
-            yield [_Walk(_WALKS[Tie.ASKED](user_id, ()), seen)]
-    elif which.owner_id is not None:
-        walk = _Walk().further(_Term("owner_id", (which.owner_id,)))
-        yield [walk._replace(met=walk.met | seen) if which.owner_id == user_id else walk]
-    elif user_id is None or len(own) > _MOST_AGENTS:
-        yield [_Walk()]
-    else:
-        yield [_Walk((term,), seen) for tie in Tie for term in _WALKS[tie](user_id, own)]
+    if user_id is None:
+        given = [(name, getattr(which, name)) for name in ("agent_id", "owner_id")]
+        return [next((_Walk().further(_Term(name, (one,))) for name, one in given if one is not None), _Walk())]
+    named = [agent_id for agent_id in own if which.agent_id in (None, agent_id)]
+    asked, managed = (
+        [_Walk((term,), frozenset(("visible", term.name))) for term in _WALKS[tie](user_id, named)]
+        for tie in (Tie.ASKED, Tie.MANAGES)
+    )
+    if which.owner_id not in (None, user_id) or (which.agent_id is not None and managed):
+        return managed
+    return asked if which.agent_id is not None or which.owner_id is not None else asked + managed
 
 
 def _between(which: TaskFilter, before: str | None) -> Iterator[_Term]:
