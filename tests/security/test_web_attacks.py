@@ -153,7 +153,7 @@ async def test_every_page_may_load_and_be_shown_by_nothing_but_its_own(tmp_path:
         pages = [route for route in ROUTES if route.text.startswith("text/html")]
         assert pages
         for route in pages:
-            head = (await page.get(route.path, headers={"Accept": "text/html"})).headers
+            head = (await page.request(route.method, route.path, headers={"Accept": "text/html"})).headers
             policy = head["content-security-policy"]
             assert "default-src 'none'" in policy, route.path
             assert "frame-ancestors 'none'" in policy, route.path
