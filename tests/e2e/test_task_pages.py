@@ -91,6 +91,30 @@ def test_a_task_is_followed_from_its_question_to_its_end(desk: Platform, opened:
         assert one.faults == []
 
 
+def test_tasks_are_searched_and_a_list_that_is_searched_keeps_up(desk: Platform, opened: Browser) -> None:
+    with window(opened, desk) as one, Client(desk.url, api_key=desk.api_key) as atlas:
+        log_in(one)
+        described = atlas.submit("desk", "describe", text="first")
+        described.result()
+        rows = one.go("/tasks").locator("tbody tr")
+        one.page.get_by_label("Skill").fill("endless")
+        one.page.get_by_label("State").select_option("open")
+        one.page.get_by_role("button", name="Search").click()
+        expect(one.page.get_by_role("heading", name="No task fits")).to_be_visible()
+        task = atlas.submit("desk", "endless")
+        expect(rows).to_contain_text([task.id])
+        task.cancel()
+        expect(rows).to_have_count(0)
+        one.go(f"/tasks?prefix={described.id}&agent=desk&caller=admin&period=hour&error=")
+        expect(rows).to_contain_text(["completed"])
+        one.go("/tasks?agent=nobody")
+        expect(one.page.get_by_role("textbox", name="Agent")).to_have_attribute("aria-invalid", "true")
+        assert one.violations() == []
+        one.page.get_by_role("link", name="Clear").click()
+        expect(rows.first).to_be_visible()
+        assert one.faults == []
+
+
 def test_a_task_that_runs_is_canceled_and_the_page_says_so(desk: Platform, opened: Browser) -> None:
     with window(opened, desk) as one, Client(desk.url, api_key=desk.api_key) as atlas:
         log_in(one)
