@@ -90,7 +90,7 @@ def test_who_logs_in_at_the_provider_is_back_and_logged_in(platform: Platform, o
     assert (known["user"], known["subject"]) == ("ada-lovelace", "ada.lovelace@example.org")
     assert known["id"] in platform.atlas("users", "identities", "--user", "ada-lovelace")
     told = platform.atlas("audit", "list", "--action", "single_sign_on.finish")
-    assert f"known as {known['id']}" in told
+    assert f"with identity {known['id']}" in told
 
 
 def test_who_was_going_somewhere_comes_back_there_from_the_provider(platform: Platform, opened: Browser) -> None:
@@ -116,7 +116,8 @@ def test_a_user_who_is_there_links_what_they_are_known_by_and_removes_it(platfor
         page.locator(".who").get_by_text("grace").wait_for()
         assert faults == []
         (known,) = json.loads(platform.atlas("users", "identities", "--user", "grace", "--json"))["items"]
-        assert "linked, known as" in platform.atlas("audit", "list", "--object", "grace")
+        linked = f"with identity {known['id']}, linked to them now"
+        assert linked in platform.atlas("audit", "list", "--object", "grace")
         told = platform.atlas("users", "identities", "--user", "grace", "--remove", known["id"])
         assert f"Removed {known['id']}; sessions that ended: 1, API keys of log-ins: 0." in told
         page.reload()
