@@ -123,7 +123,7 @@ def test_whoever_waits_for_an_agent_is_told_that_its_code_is_for_another_one(kno
         token = page.locator(".steps code").first.text_content()
         with known.agent("other", ECHO, token=token):
             expect(standing).to_contain_text("The code declares another agent")
-            expect(standing).to_contain_text("It is for other, the code declares echo.")
+            expect(standing).to_contain_text("The token is for other, the code declares echo.")
         assert one.violations() == []
         assert one.faults == []
 

@@ -24,7 +24,7 @@ _ENDED: Final[Mapping[str, tuple[str, str]]] = {
 _REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "wrong_agent": (
         "The code declares another agent",
-        "Put a token of that agent into its .env, or start the code of this one.",
+        "Put a token of the agent that the code declares into .env, or start the code of this agent.",
     ),
     "agent_disabled": ("The agent is disabled", "Its process waits until it is enabled again, in its settings."),
     "owner_disabled": ("The agent's owner is disabled", "An administrator can enable them again."),
@@ -117,7 +117,8 @@ def _after(problem: Problem, last: AgentInstance | None) -> bool:
 
 def _refused(one: RefusedInstance) -> Problem:
     title, text = _REFUSED.get(one.code, ("A process was refused", ""))
-    said = f"{one.message[:1].upper()}{one.message[1:]}." if one.message else ""
+    message = one.message.replace("it is for", "the token is for", 1) if one.code == "wrong_agent" else one.message
+    said = f"{message[:1].upper()}{message[1:]}." if message else ""
     return Problem(
         at=one.at,
         title=title,

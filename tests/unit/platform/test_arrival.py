@@ -129,7 +129,7 @@ def test_a_refusal_says_what_was_wrong_and_what_to_do() -> None:
         replace(AGENT, refused_instances=(refused(3), refused(2, "invalid_skill", "no"), refused(1, "odd", "")))
     )
     assert known.title == "The code declares another agent"
-    assert known.text.startswith("It is for books. Put a token of that agent")
+    assert known.text.startswith("The token is for books. Put a token of the agent that")
     assert (unknown.title, unknown.text) == ("A process was refused", "No.")
     assert bare.text == "The reason is odd."
 
