@@ -160,9 +160,14 @@ def newest(connection: Connection, which: TaskFilter, limit: int, before: str | 
         own, floor = _busiest(look)
     way = _shortest(look, _ways(which, own))
     found: set[str] = set()
+    ahead = look
     for walk in way:
-        rows = look.run(_Kind.MATCHING if look.beside(walk) else _Kind.ALL, walk, limit + 1)
+        rows = ahead.run(_Kind.MATCHING if look.beside(walk) else _Kind.ALL, walk, limit + 1)
         found.update(id_ for (id_,) in rows)
+        if rows and len(found) > limit:
+            # What comes behind a full page is none of this one.
+            found = set(sorted(found)[-limit - 1 :])
+            ahead = look._replace(between=(*look.between, _Term("from", (min(found),))))
     if LEASED.intersection(which.states) and all("states" in walk.met for walk in way):
         found.update(id_ for (id_,) in look.run(_Kind.HELD, _Walk(), limit + 1))
     ids, end = sorted(found, reverse=True), None
