@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from agentic_atlas import Client
+from agentic_atlas.backend.domain.schemas import Validator
+from agentic_atlas.platform.forms.draft import begun, continued
 from agentic_atlas.platform.forms.filling import fill
 from tests.browser import browser
 from tests.e2e.processes import Platform, connected
@@ -40,6 +44,7 @@ if __name__ == "__main__":
     agent.run()
 """
 ZOO = Path(__file__).parents[1] / "form_zoo.py"
+EXAMPLES = sorted(path.parent for path in (Path(__file__).parents[2] / "examples").glob("*/agent.py"))
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +175,10 @@ def test_files_dates_and_choices_are_picked(furnished: Platform, one: Window) ->
     page.get_by_label("Zone of at").select_option("+05:45")
     ran(one)
     assert input_of(furnished, page.url) == {"at": "2026-11-30T18:05:00+05:45"}
+    page = one.go("/agents/admin/zoo/skills/nullable")
+    page.get_by_label("If count is empty").select_option("null")
+    ran(one)
+    assert input_of(furnished, page.url) == {"count": None}
     page = one.go("/agents/admin/zoo/skills/truth_by_default")
     page.get_by_label("yes").select_option(label="Yes")
     ran(one)
@@ -187,6 +196,27 @@ def test_output_is_seen_while_it_comes_and_a_run_is_canceled(one: Window) -> Non
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="Run canceled")).to_be_visible()
     assert page.locator("#run b").count() == 0
+
+
+DECLARED = (
+    "import json, agent; print(json.dumps({n: bytes(s.input_schema).decode() for n, s in agent.agent.skills.items()}))"
+)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: str(folder.name))
+def test_every_skill_of_the_examples_has_a_form_of_its_own_fields(example: Path) -> None:
+    told = subprocess.run([sys.executable, "-c", DECLARED], cwd=example, capture_output=True, text=True, timeout=60)
+    assert told.returncode == 0, told.stderr
+    for name, text in json.loads(told.stdout).items():
+        schema = json.loads(text)
+        form = begun(schema).form(schema, {})
+        assert form is not None, name
+        assert [part.label for part in form.parts] == list(schema.get("properties", {})), name
+        assert [part.name for part in form.parts if part.kind == "json"] == [], name
+        needed = {part.name: "Which?" for part in form.parts if not part.optional}
+        filled = continued(schema, needed, "run")
+        assert filled.faults == {}, name
+        assert Validator(text.encode()).fits(filled.value), name
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
@@ -219,7 +249,9 @@ def test_a_form_is_filled_in_and_run_without_scripts(furnished: Platform, opened
 def test_a_run_is_changed_and_run_again(furnished: Platform, one: Window) -> None:
     with Client(furnished.url, api_key=furnished.api_key) as atlas:
         task = atlas.submit("zoo", "pair", {"pair": ["a", 1]})
-    page = one.go(f"/agents/admin/zoo/skills/pair?input_of={task.id}")
+        task.wait()
+    one.go(f"/tasks/{task.id}").get_by_role("link", name="Change and run").click()
+    page = one.page
     expect(page.get_by_label("pair 1", exact=True)).to_have_value("a")
     expect(page.locator("#run")).to_have_count(0)
     page.get_by_label("pair 2", exact=True).fill("2")
