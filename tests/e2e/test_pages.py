@@ -87,6 +87,21 @@ def test_every_page_can_be_used_by_everybody_and_is_quiet(
         assert one.faults == []
 
 
+def test_the_overview_shows_how_the_network_is_and_keeps_up(furnished: Platform, opened: Browser) -> None:
+    with window(opened, furnished) as one:
+        log_in(one)
+        page = one.go("/overview")
+        expect(page.get_by_text("of 1 task", exact=True)).to_be_visible()
+        expect(page.get_by_role("link", name="admin/echo: offline")).to_have_attribute("href", "/agents/admin/echo")
+        with furnished.agent("echo", ECHO) as agent:
+            agent.wait_for(connected)
+            expect(page.get_by_role("link", name="admin/echo, online")).to_contain_text("slot")
+        page.get_by_text("Who asked whom").click()
+        expect(page.get_by_role("row", name="admin/echo")).to_contain_text("admin user")
+        assert one.violations() == []
+        assert one.faults == []
+
+
 def test_what_agents_say_of_themselves_is_shown_and_does_nothing(furnished: Platform, opened: Browser) -> None:
     with window(opened, furnished) as one:
         log_in(one)

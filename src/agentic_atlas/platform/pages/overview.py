@@ -1,36 +1,120 @@
-"""Overview: how the network is, at a glance, and what to do next."""
+"""Overview: what needs somebody, how the last hour was, and the network as a picture."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import agents
+from agentic_atlas.backend.usecases import agents, attention, statistics
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Request
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import HOME_PAGE, Whereabouts
+from agentic_atlas.platform.network_map import NetworkMap, network_map
 from agentic_atlas.platform.page import PageGroup, View
+from agentic_atlas.platform.sparkline import Sparkline, sparkline
+from agentic_atlas.platform.templating import number
+from agentic_atlas.platform.wording import duration
+from agentic_atlas.protocol.caller.agents import AgentSummary
+from agentic_atlas.protocol.caller.attention import AttentionItem
+from agentic_atlas.protocol.caller.statistics import CallCount, FailureCount, StatisticsInfo
 
 pages = PageGroup("overview")
 
-MOST = 500
+MOST: Final = 500
 """Agents that are counted, by name."""
+MOST_NEEDS: Final = 5
+"""Things to do that are shown at once; the others open."""
+MOST_CODES: Final = 8
+"""Codes of errors that are shown, the most frequent first."""
+MOST_CALLS: Final = 20
+"""Pairs of who asks and who is asked in the table below the picture."""
+
+NONE_YET: Final = "–"
+"""Stands for a figure that there is not."""
+
+
+class NeedRow(msgspec.Struct, frozen=True):
+    """Something to do.
+
+    Attributes:
+        item: what it is.
+        path: where it can be done; empty: nowhere on these pages.
+    """
+
+    item: AttentionItem
+    path: str
+
+
+class FailureRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Tasks that ended with the same error.
+
+    Attributes:
+        code: of the error.
+        tasks: how many.
+        where: the skill of most of them, and how many others.
+    """
+
+    code: str
+    tasks: int
+    where: str
+
+
+class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The last hour in figures, as they are written.
+
+    Attributes:
+        rate: tasks a minute that ended.
+        ended: how many did.
+        curve: how many in each minute.
+        success: part of them that completed.
+        p50: how long half of those took at most.
+        p95: likewise, of 95 in a hundred.
+        p99: likewise, of 99 in a hundred.
+    """
+
+    rate: str
+    ended: int
+    curve: Sparkline
+    success: str
+    p50: str
+    p95: str
+    p99: str
 
 
 class OverviewView(View, frozen=True):
-    """Counts of the agents that somebody sees.
+    """How the network is, of what somebody sees.
 
     Attributes:
+        needs: what waits for them.
+        more_needs: what does besides.
         agents: how many there are.
         online: how many of them are connected.
         slots: tasks that those can run at the same time.
         slots_used: that they run now.
-        waiting: tasks that wait for a slot.
+        waiting: tasks in the queue.
+        running: tasks that agents have.
+        hour: the last one.
+        failures: why tasks failed in it.
+        calls: who asked whom in it.
+        map: all that as a picture.
         url: where the network is, for commands.
     """
 
+    needs: Sequence[NeedRow]
+    more_needs: Sequence[NeedRow]
     agents: int
     online: int
     slots: int
     slots_used: int
     waiting: int
+    running: int
+    hour: HourFigures
+    failures: Sequence[FailureRow]
+    calls: Sequence[CallCount]
+    map: NetworkMap
     url: str
 
 
@@ -41,11 +125,83 @@ async def overview(
     """Show how the network is."""
     async with turns.turn(who.user.id):
         found = await agents.find(who, application, limit=MOST, after=None)
+        needs = await attention.find(who, application)
+        hour = await statistics.read(who, application)
+    return overview_of(found, needs, hour, where.api_for(request.host))
+
+
+def overview_of(
+    found: Sequence[AgentSummary], needs: Sequence[AttentionItem], hour: StatisticsInfo, url: str
+) -> OverviewView:
+    """Return what is shown of these agents, of what needs somebody, and of the last hour."""
+    todo = [NeedRow(one, path_of(one)) for one in needs]
     return OverviewView(
+        needs=todo[:MOST_NEEDS],
+        more_needs=todo[MOST_NEEDS:],
         agents=len(found),
         online=sum(one.status == "online" for one in found),
         slots=sum(one.slots for one in found),
         slots_used=sum(one.slots_used for one in found),
-        waiting=sum(one.tasks_waiting for one in found),
-        url=where.api_for(request.host),
+        waiting=hour.waiting,
+        running=hour.running,
+        hour=figures(hour),
+        failures=failures_by_code(hour.failures)[:MOST_CODES],
+        calls=hour.callers[:MOST_CALLS],
+        map=network_map(found, hour.callers),
+        url=url,
     )
+
+
+def figures(hour: StatisticsInfo) -> HourFigures:
+    """Return the figures of a time, written for people."""
+    total, minutes = hour.total, max((hour.until - hour.since).total_seconds() / 60, 1)
+    rate = total.ended / minutes
+    return HourFigures(
+        rate=f"{rate:.1f}" if rate < 100 else number(round(rate)),
+        ended=total.ended,
+        curve=sparkline([one.ended for one in hour.spans]),
+        success=NONE_YET if total.success_rate is None else percent(total.success_rate),
+        p50=took(total.p50),
+        p95=took(total.p95),
+        p99=took(total.p99),
+    )
+
+
+def percent(part: float) -> str:
+    """Write a part of a whole. What is not all is never written as all, nor what is something as nothing."""
+    shown = round(part * 100, 1)
+    if part < 1:
+        shown = min(shown, 99.9)
+    if part > 0:
+        shown = max(shown, 0.1)
+    return f"{shown:g} %"
+
+
+def took(seconds: float | None) -> str:
+    """Write how long tasks took."""
+    return NONE_YET if seconds is None else duration(seconds)
+
+
+def failures_by_code(failures: Sequence[FailureCount]) -> list[FailureRow]:
+    """Return failures of the same code together, the most frequent first; each comes with the most frequent first."""
+    by_code: defaultdict[str, list[FailureCount]] = defaultdict(list)
+    for one in failures:
+        by_code[one.code].append(one)
+    rows = []
+    for code, same in by_code.items():
+        others = f" and {number(len(same) - 1)} more" if len(same) > 1 else ""
+        where = f"{same[0].agent}.{same[0].skill}{others}"
+        rows.append(FailureRow(code=code, tasks=sum(one.tasks for one in same), where=where))
+    return sorted(rows, key=lambda row: (-row.tasks, row.code))
+
+
+def path_of(item: AttentionItem) -> str:
+    """Return the page on which something can be done."""
+    match item.kind:
+        case "question":
+            return f"/tasks/{item.subject}"
+        case "token":
+            return f"/agents/{item.subject}/tokens"
+        case "agent":
+            return f"/agents/{item.subject}"
+    return ""
