@@ -13,6 +13,8 @@ Schema: TypeAlias = Mapping[str, Any]
 
 MOST_ALTERNATIVES: Final = 40
 """Alternatives of one place; of more, none is told from the others, and the value is asked for as JSON."""
+MOST_STEPS: Final = 400
+"""Schemas that are looked at for the alternatives of one place; with more, the value is asked for as JSON."""
 _DEEPEST: Final = 16
 _DEFINITIONS: Final = ("#/$defs/", "#/definitions/")
 _ANNOTATIONS: Final = ("title", "description", "default", "examples")
@@ -96,10 +98,13 @@ class Alternative:
 def alternatives(schema: Schema, root: Schema) -> tuple[list[Alternative], bool]:
     """Return what a value may be besides null, and whether it may be null."""
     found: list[Alternative] = []
-    for one in _each(schema, root, "", 0):
-        found.append(one)
-        if len(found) > MOST_ALTERNATIVES:
-            return [Alternative("any", schema)], False
+    try:
+        for one in _each(schema, _Root(root), "", 0):
+            found.append(one)
+            if len(found) > MOST_ALTERNATIVES:
+                raise _TooMany
+    except _TooMany:
+        return [Alternative("any", schema)], False
     some = [one for one in found if one.kind != "null"]
     return (some or [Alternative("choices", {"const": None})]), 0 < len(some) < len(found)
 
@@ -112,7 +117,25 @@ def choices(schema: Schema) -> Sequence[Json]:
     return listed if isinstance(listed, list) and listed else [True, False] if schema.get("type") == "boolean" else []
 
 
-def _each(schema: object, root: Schema, reference: str, depth: int) -> Iterator[Alternative]:
+class _TooMany(Exception):
+    """There is more to be looked at than there may be."""
+
+
+@dataclass
+class _Root:
+    """The whole schema, and how much of it was looked at."""
+
+    schema: Schema
+    steps: int = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise _TooMany
+
+
+def _each(schema: object, root: _Root, reference: str, depth: int) -> Iterator[Alternative]:
+    root.step()
     if schema is False:
         return
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
@@ -122,7 +145,7 @@ def _each(schema: object, root: Schema, reference: str, depth: int) -> Iterator[
     to = schema.get("$ref")
     if isinstance(to, str):
         around = {name: one for name, one in schema.items() if name != "$ref"}
-        yield from _each({**_target(to, root), **around}, root, to, depth + 1)
+        yield from _each({**_target(to, root.schema), **around}, root, to, depth + 1)
         return
     listed = schema.get("anyOf", schema.get("oneOf"))
     if isinstance(listed, list) and "properties" not in schema:
@@ -158,8 +181,9 @@ def _kind(schema: Schema) -> str:
     return "any"
 
 
-def _whole(schema: Schema, root: Schema, depth: int) -> Schema:
+def _whole(schema: Schema, root: _Root, depth: int) -> Schema:
     """Return a schema with what has to hold besides (`allOf`) in it, as far as that can be said in one."""
+    root.step()
     every = schema.get("allOf")
     if not isinstance(every, list) or depth > _DEEPEST:
         return schema
@@ -168,7 +192,7 @@ def _whole(schema: Schema, root: Schema, depth: int) -> Schema:
         part = _mapping(one)
         to = part.get("$ref")
         if isinstance(to, str):
-            part = {**_target(to, root), **{name: said for name, said in part.items() if name != "$ref"}}
+            part = {**_target(to, root.schema), **{name: said for name, said in part.items() if name != "$ref"}}
         part = _whole(part, root, depth + 1)
         properties = {**_mapping(part.get("properties")), **_mapping(made.get("properties"))}
         needed = [*_list(made.get("required")), *_list(part.get("required"))]
