@@ -87,6 +87,13 @@ def test_a_task_is_followed_from_its_question_to_its_end(desk: Platform, opened:
         page.get_by_role("button", name="Run again").click()
         expect(page.get_by_role("heading", name="It asks a person")).to_be_visible()
         expect(page.locator("#task")).to_contain_text(task.id)
+        page.get_by_role("link", name="Compare").click()
+        expect(page.get_by_role("region", name="Both tasks")).to_contain_text("completed")
+        expect(page.get_by_role("region", name="Output: differences")).to_contain_text("$.colour")
+        assert one.violations() == []
+        page.go_back()
+        page.get_by_role("link", name="Change the input").click()
+        expect(page.locator("#main")).to_contain_text("city")
         assert page.locator("main img:not([role]), main script").count() == 0
         assert one.faults == []
 
