@@ -63,7 +63,7 @@ def test_the_version_is_told_to_programs() -> None:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["dance"], "No such command 'dance' (see `atlas --help`)"),
+        (["zigzag"], "No such command 'zigzag' (see `atlas --help`)"),
         (["tasks", "lst"], "No such command 'lst'. Did you mean 'list'? (see `atlas tasks --help`)"),
         (["call", "hello"], "Missing argument 'SKILL' (see `atlas call --help`)"),
         (["tasks", "list", "--limit", "x"], "Invalid value for '--limit': 'x' is not a valid whole number (see"),

@@ -78,7 +78,9 @@
   });
   list.addEventListener("click", (event) => go(options().indexOf(event.target.closest("li"))));
 
-  const typing = (target) => Boolean(target.closest?.("input, textarea, select, [contenteditable]"));
+  // For a moment after a dialog was closed, its field still has the focus.
+  const typing = (target) =>
+    Boolean(target.closest?.("input, textarea, select, [contenteditable]")) && !target.closest("dialog:not([open])");
 
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
