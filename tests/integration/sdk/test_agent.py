@@ -324,7 +324,7 @@ def test_a_token_that_is_refused_ends_the_process_with_the_fix(tmp_path: Path) -
     assert TOKEN not in errors
 
 
-async def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
+async def test_a_new_token_in_the_env_file_holds_from_when_the_router_takes_the_old_one_no_more(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -343,20 +343,24 @@ async def test_a_new_token_in_the_env_file_holds_from_the_next_connection_on(
 
     def second(peer: Peer) -> None:
         peer.welcome()
+        peer.connection.close(CloseCode.TOKEN_REVOKED, encode_reason("token_revoked").decode())
+
+    def third(peer: Peer) -> None:
+        peer.welcome()
         env.write_text("AGENT_JWT_TOKEN=half a token, the editor is not d")
         peer.connection.socket.close()
 
-    def third(peer: Peer) -> None:
+    def fourth(peer: Peer) -> None:
         peer.welcome()
         agent.stop()
         peer.serve_beats()
 
-    with Router(first, second, third) as router:
+    with Router(first, second, third, fourth) as router:
         env.write_text(f"AGENT_JWT_TOKEN={TOKEN}\nROUTER_WS_URL={router.url}\n")
         monkeypatch.setenv("ROUTER_WS_URL", router.url)
         await agent.serve()
         shown = [request.headers["Authorization"] for request in router.requests]
-    assert shown == [f"Bearer {TOKEN}", "Bearer new.token.here", "Bearer new.token.here"]
+    assert shown == [f"Bearer {TOKEN}"] * 2 + ["Bearer new.token.here"] * 2
 
 
 async def test_code_that_was_given_another_agents_token_ends_with_a_sentence_that_names_both(

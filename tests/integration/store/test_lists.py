@@ -1,4 +1,7 @@
-"""Lists that look at many tasks for few that fit go on from page to page, and each page at so many."""
+"""Lists that look at many tasks for few that fit go on from page to page, and each page at so many.
+
+A store of many tasks is filled once for all of them, on a loop of its own.
+"""
 
 from __future__ import annotations
 
