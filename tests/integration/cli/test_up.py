@@ -84,7 +84,8 @@ async def test_one_behind_a_proxy_with_tls_tells_the_addresses_there_and_warns_o
     public = {"public_url": "https://atlas.example.org", "public_router_url": "wss://atlas.example.org/ws"}
     lines, warnings = await said(capsys, tmp_path, host="0.0.0.0", **public)
     assert "  Others   https://atlas.example.org and wss://atlas.example.org/ws" in lines
-    assert warnings == []
+    # That nobody is at these addresses may be found out before it stops, or not.
+    assert set(warnings) <= {"public_address_unreachable"}
 
 
 async def test_one_beside_another_that_answers_says_where_commands_go(
