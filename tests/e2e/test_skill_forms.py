@@ -108,17 +108,18 @@ def test_a_nested_input_is_filled_in_and_run_by_hand(furnished: Platform, one: W
     page.get_by_label("street").fill("1 Way\nBehind")
     page.get_by_role("button", name="Add to former").click()
     page.get_by_label("street").nth(1).fill("old")
-    page.get_by_role("button", name="Remove former 1").click()
-    expect(page.get_by_label("street")).to_have_count(1)
     page.get_by_role("button", name="Add to people").click()
     expect(page.get_by_label("name", exact=True)).to_have_count(2)
     page.get_by_label("name", exact=True).nth(1).fill("Bob")
-    page.get_by_label("street").nth(1).fill("2")
-    expect(page.locator("#calls")).to_contain_text('{"name": "Bob", "address": {"street": "2"}}]}')
+    page.get_by_role("button", name="Remove people 1").click()
+    # What names several elements fails at once, however long it may wait.
+    expect(page.get_by_label("name", exact=True)).to_have_count(1, timeout=15_000)
+    expect(page.get_by_label("name", exact=True)).to_have_value("Bob", timeout=15_000)
+    page.get_by_label("street").fill("2")
+    expect(page.locator("#calls")).to_contain_text('{"people": [{"name": "Bob", "address": {"street": "2"}}]}')
     assert one.violations() == []
     ran(one)
-    people = [{"name": "Ada", "address": {"street": "1 Way\nBehind"}}, {"name": "Bob", "address": {"street": "2"}}]
-    assert input_of(furnished, page.url) == {"people": people}
+    assert input_of(furnished, page.url) == {"people": [{"name": "Bob", "address": {"street": "2"}}]}
 
 
 def test_a_union_is_chosen_and_recursion_opens_level_by_level(furnished: Platform, one: Window) -> None:
