@@ -357,15 +357,6 @@ def require(who: Principal | None, right: Right) -> None:
         )
 
 
-def has(who: Principal, right: Right) -> bool:
-    """Tell whether somebody has this right."""
-    try:
-        require(who, right)
-    except Forbidden:
-        return False
-    return True
-
-
 def may(who: Principal, right: Right) -> bool:
     """Tell whether somebody has a right; see `require`."""
     try:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord
 from agentic_atlas.backend.engine.changes import TaskSeen, Told
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, has
+from agentic_atlas.backend.rights import Principal, Right, may
 from agentic_atlas.backend.usecases.application import still, use_case
 from agentic_atlas.errors import AtlasError, Unauthenticated
 from agentic_atlas.protocol.caller.changes import ChangedAgent, ChangedTask, ChangeSignal
@@ -83,7 +83,7 @@ async def _sees(who: Principal, engine: Engine, task: TaskSeen) -> bool:
 
 
 async def _agents(who: Principal, engine: Engine, told: Told) -> tuple[ChangedAgent, ...]:
-    if not told.agents or not has(who, Right.READ_AGENTS):
+    if not told.agents or not may(who, Right.READ_AGENTS):
         return ()
     found: list[ChangedAgent] = []
     for agent_id, was in told.agents.items():
@@ -101,7 +101,7 @@ def _agent(engine: Engine, agent: AgentRecord, *, there: bool) -> ChangedAgent:
 
 
 async def _tokens(who: Principal, engine: Engine, told: Told) -> tuple[str, ...]:
-    if not told.tokens or not has(who, Right.READ_TOKENS):
+    if not told.tokens or not may(who, Right.READ_TOKENS):
         return ()
     found = [await engine.changes.record(agent_id) for agent_id in sorted(told.tokens)]
     return tuple(one.full_name for one in found if one is not None and who.visible.may(one, AccessLevel.MANAGE))
