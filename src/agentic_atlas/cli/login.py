@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import click
 
-from agentic_atlas.cli import asking, connection, login_approval, output
+from agentic_atlas.cli import asking, connection, login_approval, logout, output
 from agentic_atlas.cli.command.declared import Option
 from agentic_atlas.cli.options import Json, PlatformUrl
-from agentic_atlas.errors import InvalidInput, Unauthenticated
+from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,8 @@ def login(
 
     Without an option it asks for an API key, unless one is kept here already; in a pipe the key is read from stdin.
     With --user it asks for the password, and for a one-time password if the account has such; in a pipe each is a line
-    of stdin. Keys are kept in your credentials file, which nobody else can read.
+    of stdin. Keys are kept in your credentials file, which nobody else can read; the key of an earlier login that was
+    kept there for the same platform is revoked.
     """
     if sum((code, user is not None, approve is not None, deny is not None)) > 1:
         raise click.UsageError("--user, --code, --approve and --deny exclude each other")
@@ -50,14 +51,35 @@ def login(
     from agentic_atlas.sdk import environment
 
     # What is wrong with the credentials file is told before there is a key to lose.
-    environment.read_credentials()
+    held = environment.read_credentials()
     address = environment.platform_url(url)
+    former = held.api_key(address)
     environment.check_plaintext(address, "the API key", "the platform is at")
     if user is not None:
         done = _with_password(address, user)
     else:
         done = _with_code(address) if code else _with_known_key(address) or _with_key(address)
-    _tell(address, done, json=json)
+    ended, why_not = _end_former(address, former)
+    _tell(address, done, ended=ended, json=json)
+    if why_not:
+        output.aside(f"The key of the login before could not be revoked and stays valid on the platform: {why_not}")
+
+
+def _end_former(url: str, former: str | None) -> tuple[bool, str]:
+    """Revoke the key that was kept here until now, if a login made it; return whether it is, and why it could not be.
+
+    Nothing else was made for this machine alone: a key that somebody brought may be used elsewhere too.
+    """
+    from agentic_atlas.sdk import environment
+
+    if former is None or environment.read_credentials().api_key(url) == former:
+        return False, ""
+    try:
+        return connection.run(logout.revoke(url, former, of_logins=True)), ""
+    except Unauthenticated:
+        return False, ""  # It was worthless already.
+    except AtlasError as error:
+        return False, error.message
 
 
 def _with_known_key(url: str) -> LoggedIn | None:
@@ -171,13 +193,15 @@ def _show(url: str, codes: LoginCodes) -> None:
     output.aside(f"On a machine where you are logged in: atlas login --approve {codes.user_code}")
 
 
-def _tell(url: str, done: LoggedIn, *, json: bool) -> None:
+def _tell(url: str, done: LoggedIn, *, ended: bool, json: bool) -> None:
     from agentic_atlas.sdk import environment
 
     user, credentials = done
     if json:
-        output.document({"url": url, "user": user, "credentials": str(credentials)})
+        output.document({"url": url, "user": user, "credentials": str(credentials), "replaced": ended})
     else:
         output.say(f"You are {user} on {url}; your API key is in {credentials}.")
+        if ended:
+            output.aside("The key that the login before made for this machine is revoked.")
     for name in environment.overriding(url):
         output.aside(f"{name} is set here and wins over what was stored: unset it to use the login.")

@@ -53,18 +53,25 @@ def _way_back(url: str, *, kept: bool) -> str:
 
 def _revoke(url: str, key: str) -> str:
     """Make the key worthless; return why that did not work, or nothing."""
-
-    async def work() -> None:
-        async with connection.connect(url, key) as atlas:
-            me = await atlas.people.whoami()
-            assert me.api_key is not None  # it was shown one
-            await atlas.keys.revoke(me.api_key.id)
-
     try:
-        connection.run(work())
+        connection.run(revoke(url, key))
     except Unauthenticated:
         return ""  # Worthless already.
     except AtlasError as error:
         # Whatever the platform says or does not say, the key is not to stay on this machine.
         return error.message
     return ""
+
+
+async def revoke(url: str, key: str, *, of_logins: bool = False) -> bool:
+    """Make a key worthless that this machine held, with itself; `of_logins`: unless it was made otherwise.
+
+    Returns whether it is worthless now. Raises Unauthenticated when it was before.
+    """
+    async with connection.connect(url, key) as atlas:
+        held = (await atlas.people.whoami()).api_key
+        assert held is not None  # it was shown one
+        if held.from_login or not of_logins:
+            await atlas.keys.revoke(held.id)
+            return True
+        return False

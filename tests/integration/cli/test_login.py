@@ -50,7 +50,12 @@ def test_a_key_that_comes_through_a_pipe_is_checked_and_kept_where_nobody_else_r
 def test_a_login_for_programs(server: Server) -> None:
     answers(server, ME)
     told = json.loads(printed(atlas("login", server.url, "--json", input=KEY)))
-    assert told == {"url": server.url, "user": "ada", "credentials": str(environment.credentials_path())}
+    assert told == {
+        "url": server.url,
+        "user": "ada",
+        "credentials": str(environment.credentials_path()),
+        "replaced": False,
+    }
 
 
 def test_a_key_that_is_refused_is_not_kept(server: Server) -> None:
@@ -126,9 +131,36 @@ def test_nobody_is_asked_for_a_key_to_where_no_platform_answers(
 
 def test_a_key_that_comes_through_a_pipe_takes_the_place_of_the_known_one(server: Server) -> None:
     environment.remember(server.url, "atlas_old")
-    answers(server, ME)
-    printed(atlas("login", server.url, input=KEY))
+    answers(server, ME, ME)
+    result = atlas("login", server.url, input=KEY)
+    assert "revoked" not in printed(result) + result.stderr, "it was made on purpose, and may be used elsewhere too"
     assert stored(server.url) == KEY
+
+
+def test_the_key_of_the_login_before_is_revoked_once_the_new_one_is_kept(server: Server) -> None:
+    former = {"id": "key_0", "name": "atlas login on box", "from_login": True}
+    theirs = Answer(answer(WhoAmI, user={"name": "ada", "role": "admin"}, api_key=former))
+    environment.remember(server.url, "atlas_former")
+    answers(server, ME, theirs, REVOKED)
+    result = atlas("login", server.url, input=KEY)
+    assert "You are ada" in printed(result)
+    assert result.stderr == "The key that the login before made for this machine is revoked.\n"
+    assert server.paths()[1:] == ["GET /api/v1/whoami", "DELETE /api/v1/api-keys/key_0"]
+    assert [asked.headers["authorization"] for asked in server.asked[1:]] == ["Bearer atlas_former"] * 2
+    environment.remember(server.url, "atlas_former")
+    answers(server, ME, theirs, REVOKED)
+    assert json.loads(printed(atlas("login", server.url, "--json", input=KEY)))["replaced"] is True
+
+
+def test_a_former_key_that_cannot_be_revoked_is_told_and_one_that_is_worthless_is_not(server: Server) -> None:
+    environment.remember(server.url, "atlas_former")
+    answers(server, ME, error(401, "key_invalid"))
+    assert atlas("login", server.url, input=KEY).stderr == ""
+    environment.remember(server.url, "atlas_former")
+    answers(server, ME, error(403, "forbidden", "not today"))
+    result = atlas("login", server.url, input=KEY)
+    assert "You are ada" in printed(result)
+    assert "could not be revoked and stays valid on the platform: not today" in result.stderr
 
 
 def test_variables_that_win_over_the_login_are_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
