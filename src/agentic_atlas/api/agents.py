@@ -62,6 +62,7 @@ async def issue(name: str, body: TokenRequest, application: Application, who: Pr
         application,
         _full(owner, name),
         name=body.name,
+        description=body.description,
         lifetime=body.expires_in,
         scopes=body.scopes,
         renews=body.renewable,

@@ -61,7 +61,9 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "agents.share": Audited(kind="agent", of=0, name_in="name", told=("subjects", "access")),
     "agents.unshare": Audited(kind="agent", of=0, name_in="name", told=("subjects",)),
     "agents.delete": Audited(kind="agent", name_in="name"),
-    "tokens.issue": Audited(kind="token", name_in="name", told=("agent_name", "lifetime", "scopes", "renews")),
+    "tokens.issue": Audited(
+        kind="token", name_in="name", told=("agent_name", "description", "lifetime", "scopes", "renews")
+    ),
     "tokens.rotate": Audited(kind="token", id_in="token_id", told=("overlap", "lifetime"), shown=("agent", "replaces")),
     "tokens.renew": Audited(kind="token", waits=False),
     "tokens.revoke": Audited(kind="token", id_in="token_id", shown=("agent",)),

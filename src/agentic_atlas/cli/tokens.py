@@ -30,10 +30,11 @@ EnvFile = Annotated[
 _CALL = "agent:call"
 
 
-def create(
+def create(  # noqa: PLR0913  # each is an option of the command
     *,
     agent: AgentName,
     name: Annotated[str, Option("--name", help="To tell tokens apart; this machine's name by default.")] = "",
+    description: Annotated[str, Option("--description", metavar="TEXT", help="What it is for.")] = "",
     expires: Annotated[
         str, Option("--expires", metavar="SPAN", help="90d, 12h, 30m …; 90d by default, where that is allowed.")
     ] = "",
@@ -63,6 +64,7 @@ def create(
         return await atlas.tokens.create(
             agent,
             name=name or platform.node(),
+            description=description,
             expires_in=expires_in,
             scopes=scopes,
             renewable=not fixed,
@@ -115,13 +117,13 @@ def show_list(*, agent: AgentName, utc: Utc = False, iso: Iso = False, json: Jso
         clock = times.clock(utc=utc, iso=iso)
         columns = (
             *("token", "name", "status", "in use", "expires", "made by"),
-            *("renews", "calls", "last used", "address", "host", "instance"),
+            *("renews", "calls", "last used", "address", "host", "instance", "description"),
         )
         output.table(
             columns,
             [_row(token, clock) for token in found],
-            shrinks=("name", "host", "calls"),
-            drops=("instance", "calls", "renews", "address", "host", "last used"),
+            shrinks=("name", "host", "calls", "description"),
+            drops=("instance", "description", "calls", "renews", "address", "host", "last used"),
             warned=[place for place, token in enumerate(found) if _ends_soon(token, clock)],
         )
 
@@ -256,6 +258,7 @@ def _row(token: TokenInfo, clock: TimeFormat) -> tuple[str, ...]:
         token.last_address,
         token.last_host,
         token.last_instance,
+        " ".join(token.description.split()),
     )
 
 

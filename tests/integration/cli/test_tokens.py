@@ -17,10 +17,10 @@ from tests.integration.client.client_server import KEY
 
 def test_a_new_token_is_all_that_is_printed(platform: Platform) -> None:
     platform.add_agent("hello")
-    result = atlas("tokens", "create", "hello", "--name", "box", "--expires", "12h")
+    result = atlas("tokens", "create", "hello", "--name", "box", "--description", "by the window", "--expires", "12h")
     assert printed(result) == "eyJ.a-b_c.d\n"
     assert "not shown again" in result.stderr
-    assert platform.server.asked[-1].body == {"name": "box", "expires_in": 43_200}
+    assert platform.server.asked[-1].body == {"name": "box", "description": "by the window", "expires_in": 43_200}
 
 
 def token_named(name: str) -> str:
@@ -148,6 +148,12 @@ def test_the_list_says_whom_an_agent_may_call_with_each_token(
     assert row[head.index("CALLS") : head.index("LAST USED")].strip() == called
 
 
+def test_the_list_says_what_each_token_is_for_on_one_line(platform: Platform) -> None:
+    platform.add_agent("hello")
+    platform.tokens = [{"id": "tok_1", "name": "box", "status": "active", "description": "Of the desk,\nby the window"}]
+    assert printed(atlas("tokens", "list", "hello")).splitlines()[1].endswith("Of the desk, by the window")
+
+
 def test_a_token_that_is_given_by_name_is_told_where_ids_are(platform: Platform) -> None:
     told = complained(atlas("tokens", "revoke", "second"))
     assert told == "there is no token 'second'; give an id, as `atlas tokens list AGENT` shows them"
@@ -227,7 +233,7 @@ def test_the_list_tells_who_used_a_token_last_and_which_need_somebody(
         {"id": "tok_over", "status": "revoked", "expires_at": shown(soon), "revoked_at": AT},
     ]
     lines = printed(atlas("tokens", "list", "hello")).splitlines()
-    heads = "token name status in use expires made by renews calls last used address host instance"
+    heads = "token name status in use expires made by renews calls last used address host instance description"
     assert " ".join(lines[0].split()) == heads.upper()
     assert lines[1].split() == ["tok_soon", "active", "in", "3", "d", "192.0.2.1", "box", "ins_1"]
     assert lines[3].split()[:6] == ["tok_helped", "active", "yes", "in", "3", "d"]

@@ -17,6 +17,8 @@ _RESERVED = frozenset({"tokens", "everyone"})
 
 MAX_LABEL = 100
 """Characters of a name that people give, of a token for instance."""
+MAX_DESCRIPTION = 1_000
+"""Characters of what people say of an agent or a token."""
 
 TASK: Final = "tsk"
 """What the ids of tasks begin with."""
@@ -50,6 +52,13 @@ def check_label(label: str, what: str) -> str:
     if len(label) > MAX_LABEL or not label.isprintable():
         raise InvalidInput(f"{what} is one line of at most {MAX_LABEL} printable characters", code="invalid_name")
     return label
+
+
+def check_description(text: str) -> str:
+    """Return what people say of a thing, or raise InvalidInput: it is too long."""
+    if len(text) > MAX_DESCRIPTION:
+        raise InvalidInput(f"a description has at most {MAX_DESCRIPTION} characters")
+    return text
 
 
 def split_agent(name: str) -> tuple[str | None, str]:

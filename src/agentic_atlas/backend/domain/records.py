@@ -189,6 +189,8 @@ class Token(msgspec.Struct, frozen=True):
     by_share: bool = False
     """Whoever made it managed the agent and did not own it, for it was shared with them or they were an administrator:
     it ends when they may manage it no more."""
+    description: str = ""
+    """What it is for, in the words of who made it, or the one that it was renewed or rotated from."""
 
     def was_called(self, name: str) -> "Token":
         """Return it after its agent was given another name than this."""

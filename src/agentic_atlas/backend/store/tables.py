@@ -209,6 +209,7 @@ tokens = Table(
     Column("withdrawn", Integer, nullable=False, server_default=text("0")),
     Column("made_by", Text, nullable=False, server_default=_EMPTY),
     Column("by_share", Integer, nullable=False, server_default=text("0")),
+    Column("description", Text, nullable=False, server_default=_EMPTY),
     Index("tokens_of_agent", "agent_id"),
     Index("tokens_by_end", "expires_at"),
     Index("tokens_of_lineage", "lineage"),

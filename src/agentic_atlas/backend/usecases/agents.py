@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from agentic_atlas.backend.domain import lifecycle
-from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.names import check_description, check_name
 from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, AgentRecord, Share, TaskFailure, Token
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import end_connections, look_again, maker_names
@@ -15,8 +15,6 @@ from agentic_atlas.errors import InvalidInput, NotFound
 from agentic_atlas.protocol.caller.agents import AgentInfo, AgentShares, AgentSummary
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
-MAX_DESCRIPTION = 1_000
-"""Characters of an agent's description."""
 AT_ONCE = 500
 """Tasks of a deleted agent that are ended in one go."""
 
@@ -30,7 +28,7 @@ async def create(who: Principal, engine: Engine, name: str, description: str = "
         owner=who.user.name,
         name=check_name(name, "an agent"),
         created_at=engine.clock(),
-        description=_description(description),
+        description=check_description(description),
     )
     await engine.store.agents.add(agent)
     engine.changes.agent(agent.id)
@@ -86,7 +84,7 @@ async def update(
     changed = await engine.store.agents.update(
         agent.id,
         name=None if rename is None else check_name(rename, "an agent"),
-        description=None if description is None else _description(description),
+        description=None if description is None else check_description(description),
         disabled_at=at,
     )
     engine.registry.forget(agent.id)
@@ -219,9 +217,3 @@ async def _reshared(
         await look_again(engine, [id_] if kind == "user" else [user.id for user in members])
     shares = [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
     return AgentShares(items=shares, ended=gone)
-
-
-def _description(text: str) -> str:
-    if len(text) > MAX_DESCRIPTION:
-        raise InvalidInput(f"a description has at most {MAX_DESCRIPTION} characters")
-    return text

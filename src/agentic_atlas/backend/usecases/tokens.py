@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agentic_atlas.auth import AGENT_SCOPES, AgentClaims, Scope, mint, parse_scopes
-from agentic_atlas.backend.domain.names import check_label
+from agentic_atlas.backend.domain.names import check_description, check_label
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Token
 from agentic_atlas.backend.domain.renewal import keys_before, renewable, renewed_until
 from agentic_atlas.backend.domain.renewal import lifetime as lifetime_of
@@ -35,17 +35,19 @@ async def issue(
     agent_name: str,
     *,
     name: str = "",
+    description: str = "",
     lifetime: float | None = None,
     scopes: Sequence[str] | None = None,
     renews: bool = True,
 ) -> NewToken:
-    """Make a token for one instance of an agent; `lifetime` in seconds.
+    """Make a token for one instance of an agent; `lifetime` in seconds, `description` what it is for, in words.
 
     `renews` says whether its agent may have the next one by itself.
 
     Raises:
         NotFound: there is no such agent. Forbidden: they don't manage it.
-        InvalidInput: it is to live for too long, a scope is none, or it is called what no token may be.
+        InvalidInput: it is to live for too long, a scope is none, it is called what no token may be, or too much is
+            said of it.
     """
     agent = await engine.access.agent(who.user, agent_name, AccessLevel.MANAGE)
     most = engine.tokens.max_token_lifetime
@@ -55,6 +57,7 @@ async def issue(
         id=engine.ids("tok"),
         agent_id=agent.id,
         name=check_label(name, "a token's name"),
+        description=check_description(description),
         issued_at=now,
         expires_at=now + seconds,
         scopes=_scopes(scopes),

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 from pydantic import Field
 
+from agentic_atlas.backend.domain.names import MAX_DESCRIPTION
 from agentic_atlas.backend.rights import Principal, Right, role_allows
 from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.backend.usecases.application import Application
@@ -60,6 +61,7 @@ class TokenForm(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: Annotated[str, Meta(min_length=1, max_length=150)] = ""
     name: Annotated[str, Meta(max_length=200)] = ""
+    description: Annotated[str, Meta(max_length=2 * MAX_DESCRIPTION)] = ""
     expires_in: Annotated[float, Meta(gt=0)] = USUAL
     calls: Literal["all", "some", "none"] = "all"
     """Which agents its own may call."""
@@ -236,6 +238,7 @@ async def _issued(application: Application, who: Principal, said: TokenForm) -> 
         application,
         said.agent,
         name=said.name,
+        description=said.description.replace("\r\n", "\n").strip(),
         lifetime=said.expires_in,
         scopes=said.scopes,
         renews=said.renewable,

@@ -66,6 +66,8 @@ class TokenRequest(Asked, frozen=True, kw_only=True):
     """A token to be."""
 
     name: str = ""
+    description: str = ""
+    """What it is for, in 1,000 characters at most; those that take its place have it too."""
     expires_in: Positive | None = None
     """Seconds; 90 days without it, and no more than the network allows, which is 366 days or less."""
     scopes: Annotated[list[Annotated[str, Meta(min_length=1, max_length=250)]], Meta(max_length=32)] | None = None
@@ -236,6 +238,8 @@ class TokenInfo(Shown, frozen=True, kw_only=True):
     by_share: bool = False
     """Who made it manages the agent and does not own it, for it is shared with them or they are an administrator: it
     ends when they may manage it no more."""
+    description: str = ""
+    """What it is for, as who made it has said."""
 
 
 class NewToken(TokenInfo, frozen=True, kw_only=True):

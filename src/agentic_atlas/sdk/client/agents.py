@@ -110,6 +110,7 @@ class AsyncTokens:
         agent: str,
         *,
         name: str = "",
+        description: str = "",
         expires_in: float | None = None,
         scopes: Sequence[str] | None = None,
         renewable: bool = True,
@@ -119,13 +120,16 @@ class AsyncTokens:
         Args:
             agent: `name`, or `owner/name`.
             name: to tell its tokens apart, for instance the machine's.
+            description: what it is for; at most 1,000 characters.
             expires_in: seconds; 90 days by default, and no more than the network allows.
             scopes: what it is good for besides connecting: `agent:call`, or `agent:call:OWNER/AGENT[/SKILL]`; all by
                 default.
             renewable: whether its agent may have the next one by itself before it expires.
         """
         given = None if scopes is None else list(scopes)
-        body = checked(TokenRequest(name=name, expires_in=expires_in, scopes=given, renewable=renewable))
+        body = checked(
+            TokenRequest(name=name, description=description, expires_in=expires_in, scopes=given, renewable=renewable)
+        )
         return await self._api.send("POST", f"{agent_path(agent)}/tokens", NewToken, body=body, repeatable=False)
 
     async def list(self, agent: str) -> Sequence[TokenInfo]:

@@ -34,6 +34,18 @@ async def test_a_token_says_whose_it_is_and_for_how_long_and_is_not_kept() -> No
     assert (await network.engine.access.bearer(made.id, agent.id)).user == ada.user
 
 
+async def test_what_a_token_is_for_is_said_of_those_in_its_place_too() -> None:
+    network = Network()
+    ada = await network.user()
+    await network.agent(ada)
+    made = await tokens.issue(ada, network.application, "hello", description="Of the old desk,\nby the window")
+    rotated = await tokens.rotate(ada, network.application, made.id)
+    listed = await tokens.of_agent(ada, network.application, "hello")
+    assert {one.description for one in (made, rotated, *listed)} == {"Of the old desk,\nby the window"}
+    with pytest.raises(InvalidInput, match="1000 characters"):
+        await tokens.issue(ada, network.application, "hello", description=1_001 * "x")
+
+
 async def test_a_token_lives_for_a_quarter_of_a_year_unless_its_owner_says_otherwise() -> None:
     network = Network()
     ada = await network.user()
