@@ -37,7 +37,8 @@ def test_the_palette_leads_by_keys_alone_to_what_is_typed(known: Platform, opene
         palette = page.get_by_role("dialog", name="Go to")
         typed = palette.get_by_role("combobox")
         expect(typed).to_be_focused()
-        expect(palette.get_by_role("option")).to_have_count(8)
+        for name in ("Overview", "Settings: Account", "admin/reader"):
+            expect(palette.get_by_role("option").filter(has_text=name)).to_be_visible()
         assert one.violations() == []
         typed.fill("ma")
         expect(palette.get_by_role("option")).to_have_count(2)
@@ -50,7 +51,7 @@ def test_the_palette_leads_by_keys_alone_to_what_is_typed(known: Platform, opene
         page.keyboard.press("Escape")
         expect(palette).to_be_hidden()
         page.get_by_role("button", name="Go to").click()
-        typed.fill("sett")
+        typed.fill("settings: acc")
         expect(palette.get_by_role("option")).to_have_count(1)
         page.keyboard.press("Enter")
         expect(page).to_have_url(f"{one.url}/settings")

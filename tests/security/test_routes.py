@@ -228,6 +228,7 @@ TABLE: dict[str, Row] = {
     "GET /events": Row("changes.missed", empty),
     "GET /palette": page_of("agents.find"),
     "GET /settings": page_of("accounts.show"),
+    "POST /settings/password": Row("accounts.change_password", in_body("current", "new", again="new")),
     "GET /agents/token": page_of("agents.find"),
     "POST /agents/token": Row("tokens.issue", in_body(agent="agent_name")),
     "GET /agents/{owner}/{name}": Row("agents.show", of_agent()),

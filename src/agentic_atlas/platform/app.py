@@ -14,12 +14,12 @@ from agentic_atlas.platform.pages import (
     login,
     overview,
     palette,
-    settings,
     skill,
     task,
     tasks,
     tokens,
 )
+from agentic_atlas.platform.pages.settings import account
 from agentic_atlas.platform.refused import refusal
 
 _GROUPS: Final = (
@@ -32,7 +32,7 @@ _GROUPS: Final = (
     tasks.pages,
     task.pages,
     comparison.pages,
-    settings.pages,
+    account.pages,
     login.pages,
     live.pages,
     palette.pages,

@@ -10,6 +10,7 @@ import pytest
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.pages import palette
+from agentic_atlas.platform.pages.settings.page import parts_for
 from tests.unit.backend.network import Network
 
 pytestmark = pytest.mark.anyio
@@ -27,8 +28,10 @@ async def test_pages_agents_and_tasks_are_found_and_nobody_elses() -> None:
     await network.agent(eve, "hidden")
     task = await network.held(ada, agent)
     everything = await found(network, ada, "")
-    assert everything[: len(palette.SECTIONS)] == [("Page", name, path) for name, path in palette.SECTIONS.items()]
-    assert everything[len(palette.SECTIONS) :] == [
+    there = [("Page", name, path) for name, path in palette.SECTIONS.items()]
+    there += [("Page", f"Settings: {one.name}", one.path) for one in parts_for(ada)]
+    assert everything[: len(there)] == there
+    assert everything[len(there) :] == [
         ("Agent", "ada/hello", "/agents/ada/hello"),
         ("Task", "ada/hello.greet", f"/tasks/{task.id}"),
     ]

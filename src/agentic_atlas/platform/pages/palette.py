@@ -14,6 +14,7 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.page import PageGroup
+from agentic_atlas.platform.pages.settings.page import parts_for
 
 pages = PageGroup()
 
@@ -22,7 +23,6 @@ SECTIONS: Final = {
     "Local Agents": "/agents",
     "Generate token": "/agents/token",
     "Tasks": "/tasks",
-    "Settings": "/settings",
 }
 LOOKED_AT = 500
 """Agents among which the palette looks for a part of a name; of others it knows how they begin."""
@@ -53,12 +53,13 @@ async def palette(
     """Find pages, agents and recent tasks by a part of their name."""
     typed = q.strip().lower()
     async with turns.turn(who.user.id):
-        found = [*_sections(typed), *await _agents(who, application, typed), *await _tasks(who, application, typed)]
+        found = [*_pages(who, typed), *await _agents(who, application, typed), *await _tasks(who, application, typed)]
     return json(Destinations(found))
 
 
-def _sections(typed: str) -> Iterator[Destination]:
-    return (Destination("Page", name, path) for name, path in SECTIONS.items() if typed in name.lower())
+def _pages(who: Principal, typed: str) -> Iterator[Destination]:
+    named = SECTIONS | {f"Settings: {part.name}": part.path for part in parts_for(who)}
+    return (Destination("Page", name, path) for name, path in named.items() if typed in name.lower())
 
 
 async def _agents(who: Principal, application: Application, typed: str) -> Sequence[Destination]:

@@ -63,6 +63,12 @@ document.addEventListener("click", (event) => {
 const found = document.querySelector("[data-found-at]");
 if (found !== null) history.replaceState(null, "", found.dataset.foundAt);
 
+// Where there is no room for all parts of a thing, the one that is shown is among those that are seen.
+for (const one of document.querySelectorAll("nav [aria-current]")) {
+  const within = one.parentElement;
+  within.scrollLeft = one.offsetLeft + one.offsetWidth - within.offsetLeft - within.clientWidth;
+}
+
 document.addEventListener("htmx:after:swap", () => showTimes(document));
 setInterval(() => showTimes(document), EVERY);
 showTimes(document);

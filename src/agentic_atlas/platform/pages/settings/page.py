@@ -1,0 +1,128 @@
+"""What all pages of the settings have in common: the way from one to another, and what came of a form that was sent."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from agentic_atlas.backend.rights import Principal, Right, may
+from agentic_atlas.errors import Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+from agentic_atlas.http.accept import prefers
+from agentic_atlas.http.errors import status_of
+from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.platform.page import PAGES, View, frame_of, html
+
+SECTION: Final = "settings"
+"""Of the navigation."""
+
+_AT_FORMS: Final = (Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated)
+"""Errors that are said at the form that caused them."""
+
+
+class Part(NamedTuple):
+    """One page of the settings, and the right without which nobody is led there."""
+
+    path: str
+    name: str
+    right: Right
+
+
+PARTS: Final = (
+    Part("/settings", "Account", Right.MANAGE_OWN_KEYS),
+    Part("/settings/sessions", "Sessions", Right.MANAGE_OWN_KEYS),
+    Part("/settings/people", "People", Right.MANAGE_USERS),
+    Part("/settings/keys", "API keys", Right.MANAGE_OWN_KEYS),
+    Part("/settings/signing-keys", "Signing keys", Right.MANAGE_SIGNING_KEYS),
+    Part("/settings/audit", "Audit log", Right.READ_AUDIT),
+    Part("/settings/limits", "Limits", Right.BE_KNOWN),
+    Part("/settings/about", "About", Right.BE_KNOWN),
+)
+"""The pages of the settings, in the order in which they are shown."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where in the settings somebody is.
+
+    Attributes:
+        here: path of the page of `links` that is lit.
+        links: pages that they may see: each with its path and its name.
+    """
+
+    here: str
+    links: Sequence[tuple[str, str]]
+
+
+class FormOutcome(msgspec.Struct, frozen=True):
+    """What came of a form.
+
+    Attributes:
+        form: its name, to be shown there.
+        text: what was done, or what was wrong.
+        good: it was done.
+    """
+
+    form: str
+    text: str
+    good: bool = True
+
+
+class SettingsPage(View, frozen=True, kw_only=True):
+    """What every page of the settings shows.
+
+    Attributes:
+        place: where it is among the others.
+        said: what came of the form that was sent to it; None: it was only asked for.
+    """
+
+    place: Place
+    said: FormOutcome | None = None
+
+
+Shown = TypeVar("Shown", bound=SettingsPage)
+
+
+def parts_for(who: Principal) -> list[Part]:
+    """Return the pages of the settings that there are for somebody."""
+    there = {page.path for page in PAGES if page.method == "GET"}
+    return [one for one in PARTS if one.path in there and may(who, one.right)]
+
+
+def place_for(who: Principal, here: str) -> Place:
+    """Return where somebody is who looks at this page, or at one below it."""
+    return Place(here, [(one.path, one.name) for one in parts_for(who)])
+
+
+async def after_form(
+    request: Request,
+    who: Principal,
+    form: str,
+    work: Awaitable[str],
+    *,
+    view: Callable[[FormOutcome], Awaitable[Shown]],
+    template: str,
+) -> Shown | Response:
+    """Do what a form asks for, and return the page that says at this form what was done, or what was wrong.
+
+    Args:
+        request: that brought the form.
+        who: sent it.
+        form: its name.
+        work: does it, and returns what to say then.
+        view: makes the page, as it is from then on.
+        template: that shows it.
+
+    Raises:
+        AtlasError: it was none of ours to say at a form, they do not see the page, or a program asks.
+    """
+    try:
+        text = await work
+    except _AT_FORMS as error:
+        if not _wants_page(request):
+            raise
+        page = await view(FormOutcome(form, error.message, good=False))
+        return html(template, page, frame_of(who, SECTION), status=status_of(error))
+    return await view(FormOutcome(form, text))
+
+
+def _wants_page(request: Request) -> bool:
+    return prefers(request.all("accept"), "text/html", "application/json")
