@@ -58,14 +58,15 @@ async def change_password(
 ) -> AccountView | Response:
     """Have another password, and say what ended with the one before."""
 
-    async def changed() -> str:
+    view = partial(_view, request, application, who, where)
+
+    async def changed() -> AccountView:
         if body.new != body.again:
             raise InvalidInput("the new password and the same again are not the same")
         visitor = cookies.visitor(request)
         found = await accounts.change_password(who, application, body.current, body.new, visitor)
-        return f"You have another password. {ended(*found)}"
+        return await view(FormOutcome("password", f"You have another password. {ended(*found)}"))
 
-    view = partial(_view, request, application, who, where)
     return await after_form(request, who, "password", changed(), view=view, template=_TEMPLATE)
 
 

@@ -96,32 +96,31 @@ async def after_form(
     request: Request,
     who: Principal,
     form: str,
-    work: Awaitable[str],
+    work: Awaitable[Shown | Response],
     *,
     view: Callable[[FormOutcome], Awaitable[Shown]],
     template: str,
 ) -> Shown | Response:
-    """Do what a form asks for, and return the page that says at this form what was done, or what was wrong.
+    """Do what a form asks for, and return what is shown then: the page again, which says at this form what was wrong.
 
     Args:
         request: that brought the form.
         who: sent it.
         form: its name.
-        work: does it, and returns what to say then.
-        view: makes the page, as it is from then on.
-        template: that shows it.
+        work: does it, and returns what is shown when it is done.
+        view: makes the page as it is now, with what was wrong.
+        template: that shows that.
 
     Raises:
         AtlasError: it was none of ours to say at a form, they do not see the page, or a program asks.
     """
     try:
-        text = await work
+        return await work
     except _AT_FORMS as error:
         if not _wants_page(request):
             raise
         page = await view(FormOutcome(form, error.message, good=False))
         return html(template, page, frame_of(who, SECTION), status=status_of(error))
-    return await view(FormOutcome(form, text))
 
 
 def _wants_page(request: Request) -> bool:

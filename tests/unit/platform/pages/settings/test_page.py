@@ -35,25 +35,25 @@ async def test_somebody_is_led_to_what_they_may_see_in_one_order() -> None:
     assert place_for(ada, "/settings").links[0] == ("/settings", "Account")
 
 
-async def sent(request: Request, work: str | AtlasError) -> AccountView | Response:
+async def sent(request: Request, error: AtlasError | None = None) -> AccountView | Response:
     network = Network()
     ada = await network.user()
-
-    async def worked() -> str:
-        if isinstance(work, AtlasError):
-            raise work
-        return work
 
     async def view(said: FormOutcome) -> AccountView:
         shown = await account.show(request, network.application, ada, Whereabouts())
         return replace(shown, said=said)
+
+    async def worked() -> AccountView:
+        if error is not None:
+            raise error
+        return await view(FormOutcome("password", "You have another password."))
 
     return await after_form(request, ada, "password", worked(), view=view, template="settings_account.html")
 
 
 async def test_what_was_done_and_what_was_wrong_is_said_at_the_form() -> None:
     request = asked("/settings", method="POST", accept=BROWSER)
-    done = await sent(request, "You have another password.")
+    done = await sent(request)
     assert isinstance(done, AccountView)
     assert done.said == FormOutcome("password", "You have another password.")
     wrong = await sent(request, Conflict("it is the last one", code="last_administrator"))
