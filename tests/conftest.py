@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from hypothesis import settings
@@ -12,7 +13,7 @@ from xdist.remote import Producer
 
 from tests import findings
 from tests.leftovers import nothing_left_running
-from tests.rings import RingTimes, SideBySide, ring_of
+from tests.rings import RingTimes, SideBySide, turn
 
 __all__ = ["nothing_left_running"]
 
@@ -27,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "install: builds the wheel and installs it; runs in the end-to-end ring")
+    config.addinivalue_line("markers", "long: waits for minutes; runs first in its ring")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(findings)
         config.pluginmanager.register(RingTimes())
@@ -43,8 +45,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideByS
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the cheap rings first; within a ring the (random) order stays as it is."""
-    items.sort(key=lambda item: ring_of(item.nodeid, item.keywords))
+    """Run the cheap rings first; within a ring what is long, and then the (random) order stays as it is."""
+    items.sort(key=lambda item: turn(item.nodeid, item.keywords))
+
+
+@pytest.fixture
+def found(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
+    """Return what adds a row to the table: (guarantee, done, seen)."""
+    return partial(findings.add, request.node)
 
 
 @pytest.fixture(scope="session")

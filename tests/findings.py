@@ -1,4 +1,4 @@
-"""What the tests of faults did and saw: the table at the end of a run. A plugin of pytest."""
+"""What the tests of faults and attacks did and saw: the table at the end of a run. A plugin of pytest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not rows:
         return
     widths = [max(len(getattr(row, name)) for row in rows) for name in ("guarantee", "done")]
-    terminalreporter.section("faults")
+    terminalreporter.section("faults and attacks")
     for row in rows:
         terminalreporter.write_line(f"{row.guarantee:<{widths[0]}}  {row.done:<{widths[1]}}  {row.seen}")
 

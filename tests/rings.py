@@ -46,6 +46,11 @@ def ring_of(path: str, marks: Container[str]) -> int:
     return next((n for n, ring in enumerate(RINGS) if path.startswith(f"{ring}/")), len(RINGS))
 
 
+def turn(path: str, marks: Container[str]) -> tuple[int, bool]:
+    """Return what a test is sorted by: its ring, and in that what is long comes first, so that nobody waits for it."""
+    return ring_of(path, marks), "long" not in marks
+
+
 def part(nodeid: str) -> str:
     """Return what a worker is given at once: a file, or of the rings whose tests start processes and wait one test.
 

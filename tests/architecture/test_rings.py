@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.findings import Finding, add
-from tests.rings import RINGS, ROOT, TOGETHER, WAITING, covered, part, ring_of
+from tests.rings import RINGS, ROOT, TOGETHER, WAITING, covered, part, ring_of, turn
 
 
 @pytest.mark.parametrize("ring", RINGS)
@@ -17,6 +17,15 @@ def test_a_test_is_in_the_ring_of_its_folder_and_one_that_installs_with_the_end_
     assert RINGS[ring_of("tests/faults/test_kills.py::test_it", ())] == "tests/faults"
     assert RINGS[ring_of("tests/architecture/test_install.py::test_it", {"install"})] == "tests/e2e"
     assert ring_of("benchmarks/run.py", ()) == len(RINGS)
+
+
+def test_what_is_long_runs_first_in_its_ring() -> None:
+    faults = [("tests/faults/test_a.py", ()), ("tests/faults/test_b.py", {"long"}), ("tests/unit/test_c.py", ())]
+    assert [path[-9:] for path, marks in sorted(faults, key=lambda one: turn(*one))] == [
+        "test_c.py",
+        "test_b.py",
+        "test_a.py",
+    ]
 
 
 def test_time_is_counted_once_where_tests_run_side_by_side() -> None:

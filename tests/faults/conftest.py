@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,12 @@ import pytest
 from agentic_atlas import Client
 from tests.e2e.processes import Platform
 from tests.faults.health import nothing_hangs
-from tests.findings import add
 
 
 @pytest.fixture
 def soak(request: pytest.FixtureRequest) -> bool:
     """Whether to do it long and often (`make soak`), or as briefly as every change has to bear."""
     return bool(request.config.getoption("--soak"))
-
-
-@pytest.fixture
-def found(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
-    """Return what adds a row to the table: (guarantee, done, seen)."""
-    return partial(add, request.node)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""A crowd of agents on real sockets that work, and some of whose tokens are revoked one by one meanwhile.
+"""A crowd of agents on real sockets that work, and half of whose tokens are revoked one by one meanwhile.
 
-For the test of it, and for the benchmark that measures it with more of them (`benchmarks.revocation`).
+For the test of it, and for the benchmark that measures it beside a baseline (`benchmarks.revocation`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from tests.integration.router.doors import Agent, dial
 
 ECHO = SkillSpec("echo", {})
 WITHIN = 10.0
+AGENTS, REVOKED, SHOWN_AGAIN = 200, 100, 1_000
+LONGEST = 1.0
+"""Seconds in which each has to be out (guarantee 5); it takes some milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,16 @@ class Crowd:
             socket = member.agent.socket
             self.ended[socket.close_code or 0, decode_reason((socket.close_reason or "").encode()).code] += 1
 
-    async def busy(self, members: Sequence[Member]) -> None:
-        """Call these agents in turns, until cancelled."""
+    @asynccontextmanager
+    async def at_work(self, members: Sequence[Member]) -> AsyncIterator[None]:
+        """Call these agents in turns during the block; raises when one does not answer."""
+        load = asyncio.ensure_future(self._busy(members))
+        yield
+        load.cancel()
+        await asyncio.wait([load])
+        assert load.cancelled(), load.exception()
+
+    async def _busy(self, members: Sequence[Member]) -> None:
         while True:
             for member in members:
                 await self.echoed(member)
@@ -97,6 +108,24 @@ class Crowd:
         return answered
 
 
+async def half_of_them_out(all_of: Crowd) -> Sequence[Member]:
+    """Revoke the tokens of half of them while the others work; return those who had them.
+
+    Raises:
+        AssertionError: one was not out in time or is let in again, or one of the others has noticed.
+    """
+    out, others = all_of.members[:REVOKED], all_of.members[REVOKED:]
+    async with all_of.at_work(others):
+        await all_of.revoke(out)
+    assert all_of.ended == {(4103, "token_revoked"): REVOKED}
+    assert max(all_of.took) < LONGEST
+    assert all(member.connected for member in others)
+    for member in others:
+        await all_of.echoed(member)
+    assert await all_of.shown_again(out, SHOWN_AGAIN) == {(401, "token_revoked"): SHOWN_AGAIN}
+    return out
+
+
 async def _ended(member: Member) -> float:
     await member.agent.socket.wait_closed()
     return time.perf_counter()
@@ -115,6 +144,16 @@ async def crowd(api_url: str, router_url: str, api_key: str, number: int) -> Asy
         yield gathered
         for member in gathered.members:
             await member.agent.socket.close()
+
+
+async def good_for_nothing(port: int, members: Sequence[Member]) -> None:
+    """Say `hello` with their tokens to a server that was started since, and so has to ask its store.
+
+    Raises:
+        AssertionError: one was let in.
+    """
+    answers = Counter([await shown_to(port, member.token.token) for member in members])
+    assert answers == {(4103, "token_revoked"): len(members)}
 
 
 async def shown_to(port: int, token: str) -> tuple[int, str]:

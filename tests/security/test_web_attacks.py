@@ -2,7 +2,7 @@
 
 That a single session, cookie or host is treated so is shown where they are (`tests/unit/http`,
 `tests/integration/api`); here it is every route that there is, and so every one that is yet to come. How long heads and
-bodies may take is shown for each (`tests/integration/api/test_server.py`), and here, with --soak, of a real process.
+bodies may take is shown for each (`tests/integration/api/test_server.py`), and here of a real process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -218,17 +218,19 @@ async def test_whatever_somebody_calls_things_each_line_of_the_log_is_one(tmp_pa
     assert not [line for line in lines if line["event"] == "agent_connected"]
 
 
-async def test_who_is_slow_is_cut_off_and_keeps_nobody_waiting(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if not request.config.getoption("--soak"):
-        pytest.skip("takes 20 s of doing nothing: --soak")
+async def test_who_is_slow_is_cut_off_and_keeps_nobody_waiting(
+    tmp_path: Path, found: Callable[[str, str, str], None]
+) -> None:
     platform = Platform(tmp_path / "network")
     try:
         platform.start()
         took, longest = await _slow(platform)
     finally:
         platform.kill()
-    print(f"cut off after {took}; the longest that anybody waited: {longest:.3f} s")
-    assert all(4.0 < seconds < 13.0 for seconds in took.values()), took
+    cut = ", ".join(f"{name} after {seconds:.1f} s" for name, seconds in took.items())
+    found("slow peers", f"cut off: {cut}", f"nobody else waited longer than {1e3 * longest:.0f} ms")
+    # A head has 10 s, a body that comes with a byte a second 10 and a look; the rest is for a machine that is busy.
+    assert all(seconds < 11.0 if "head" in name else 10.0 <= seconds < 12.0 for name, seconds in took.items()), took
     assert longest < 1.0
 
 

@@ -32,14 +32,14 @@ from agentic_atlas.http.parser import RequestParser
 from agentic_atlas.http.routes import Refusal, in_json
 from agentic_atlas.transport.crowd import Crowd
 
-HEAD_WITHIN = 10.0
-"""Seconds from a connection, or from its first byte, to the whole head of a request."""
+SWEEP = 0.5
+"""Seconds between two looks at the deadlines of connections."""
+HEAD_WITHIN = 10.0 - SWEEP
+"""Seconds from a connection, or from its first byte, to the whole head of a request: it is cut off within 10."""
 KEEP_ALIVE = 65.0
 """Seconds from an answer to the next request on its connection."""
 LAST_WORDS = 1.0
 """Seconds, once the time of a stop is over, for whoever has sent half a request to read why it ends."""
-SWEEP = 1.0
-"""Seconds between two looks at these deadlines."""
 MAX_CONNECTIONS = 10_000
 """Connections at the same time; more are answered 503."""
 MAX_DROPPED = 16 * 1024 * 1024
