@@ -61,7 +61,7 @@ class Accounts(Protocol):
         """Store a new invitation in place of all others of its user that can still be used; in one step.
 
         False, and nothing is changed, when they are disabled or have another role than this. Raises NotFound without
-        the user.
+        the user, and Forbidden when who made it administers no more.
         """
 
     async def invitation(self, *, digest: bytes = b"", id: str = "") -> tuple[Invitation, User] | None:

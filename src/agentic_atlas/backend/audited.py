@@ -116,8 +116,12 @@ AUDITED: Final[Mapping[str, Audited]] = {
 }
 """What the log says of each use case that it tells of, by its module and name."""
 
-OF_ITSELF: Final = ("audit.broken", "audit.lost", "instances.admit", "instances.take_over", "keys.use", "tokens.end")
-"""What it tells of besides: what was found of itself, who was kept out, and who came in another's place."""
+OF_ITSELF: Final = (
+    *("audit.broken", "audit.lost", "instances.admit", "instances.take_over", "keys.use"),
+    *("invitations.end", "keys.end", "tokens.end"),
+)
+"""What it tells of besides: what was found of itself, who was kept out, who came in another's place, what ended with
+a right."""
 
 ACTIONS: Final = (*sorted({*AUDITED, *OF_ITSELF}),)
 """All that it tells of."""

@@ -13,7 +13,7 @@ import msgspec
 from agentic_atlas.backend.accounts import Accounts, Sessions
 from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead
 from agentic_atlas.backend.domain.lifecycle import Change
-from agentic_atlas.backend.domain.people import Entry
+from agentic_atlas.backend.domain.people import Entry, Invitation
 from agentic_atlas.backend.domain.records import (
     AccessLevel,
     AgentRecord,
@@ -493,8 +493,15 @@ KeyUse: TypeAlias = tuple[float, str]
 """When a key was used, and from which address."""
 
 
+Ended: TypeAlias = tuple[list[Token], list[ApiKey], list[Invitation]]
+"""What ended because of a user: tokens (`Tokens`), and what they made for others while they administered."""
+
+
 class Users(Protocol):
-    """Users and their API keys."""
+    """Users and their API keys.
+
+    Keys and invitations that an administrator made for others end in the write in which they administer no more.
+    """
 
     async def add(self, user: User) -> None:
         """Store a new user. Raises Conflict (`user_exists`) when the name is taken."""
@@ -510,18 +517,18 @@ class Users(Protocol):
 
     async def update(
         self, user_id: str, now: float, *, role: Role | None = None, disabled_at: float | None = None
-    ) -> tuple[User | None, list[Token]]:
+    ) -> tuple[User | None, Ended]:
         """Change what is given; `disabled_at=0` enables again. With another role their invitations end, in one step.
 
-        Returns the user, and the tokens that this ended (`Tokens`).
+        Returns the user, and what this ended.
 
         Raises Conflict (`last_administrator`), and changes nothing, where nobody would be left who administers.
         """
 
-    async def delete(self, user_id: str, now: float) -> list[Token] | None:
+    async def delete(self, user_id: str, now: float) -> Ended | None:
         """Remove a user with their keys, sessions, and what they log in with; their tasks stay. None: there was none.
 
-        Returns the tokens that this ended (`Tokens`).
+        Returns what this ended besides.
 
         Raises Conflict, and removes nothing, while they own agents (`user_has_agents`), or where no administrator would
         be left who is enabled (`last_administrator`).
@@ -530,7 +537,7 @@ class Users(Protocol):
     async def add_key(self, key: ApiKey, entry: Entry | None = None) -> bool:
         """Store an API key; False, and nothing is stored, when its user may not come in. Raises NotFound without them.
 
-        None: whoever makes it has come in already.
+        None: whoever makes it has come in already. Raises Forbidden when who made it for them administers no more.
         """
 
     async def key_by_digest(self, digest: bytes) -> tuple[ApiKey, User] | None:

@@ -128,6 +128,11 @@ class Principal(msgspec.Struct, frozen=True):
         return CallerRef("api_key", held.id, self.user.id, f"{self.user.name}/{held.name}")
 
     @property
+    def made_by(self) -> str:
+        """Id of the administrator who made the key that was shown for its user; empty: nobody else did."""
+        return self.credential.made_by if isinstance(self.credential, ApiKey) else ""
+
+    @property
     def visible(self) -> Visible:
         """What the principal sees."""
         return self._within(Scope.TASKS_READ)

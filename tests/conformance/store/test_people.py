@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -18,9 +20,9 @@ from agentic_atlas.backend.domain.people import (
     with_password_of,
 )
 from agentic_atlas.backend.domain.records import Role, User
-from agentic_atlas.backend.ports import Store
+from agentic_atlas.backend.ports import Ended, Store
 from agentic_atlas.backend.rights import Visible
-from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.errors import Conflict, Forbidden, NotFound
 from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import ADA, BOB, NOW, api_key, populate
 
@@ -102,8 +104,8 @@ async def test_an_invitation_is_used_once_and_only_in_its_time(opened: Open) -> 
             )
 
 
-def invitation(number: int, user: User = BOB) -> Invitation:
-    return replace(INVITATION, id=f"inv_{number}", digest=bytes([number]) * 32, user_id=user.id)
+def invitation(number: int, user: User = BOB, *, made_by: str = ADA.id) -> Invitation:
+    return replace(INVITATION, id=f"inv_{number}", digest=bytes([number]) * 32, user_id=user.id, made_by=made_by)
 
 
 async def test_of_a_user_s_invitations_the_last_one_is_good_and_none_once_revoked(opened: Open) -> None:
@@ -167,6 +169,51 @@ async def test_another_password_ends_sessions_keys_from_log_ins_and_invitations_
         assert (await store.sessions.of_user(ADA.id))[0].ended_at is None
         with pytest.raises(NotFound):
             await store.accounts.replace_password("user_none", becomes("x"), NOW)
+
+
+ENDINGS: dict[str, Callable[[Store, str], Awaitable[Ended | None]]] = {
+    "a member": lambda store, user_id: changed(store, user_id, role=Role.MEMBER),
+    "disabled": lambda store, user_id: changed(store, user_id, disabled_at=NOW + 30),
+    "gone": lambda store, user_id: store.users.delete(user_id, NOW + 30),
+}
+"""How somebody administers no more."""
+
+
+async def changed(store: Store, user_id: str, **changes: Any) -> Ended:
+    return (await store.users.update(user_id, NOW + 30, **changes))[1]
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+async def test_what_an_administrator_made_for_others_ends_when_they_are_none(opened: Open, how: str) -> None:
+    async with opened() as store:
+        await populate(store)
+        eve = User("user_eve", "eve", Role.ADMIN, NOW)
+        await store.users.add(eve)
+        for number, by, until in ((1, eve.id, None), (2, ADA.id, None), (3, "", None), (4, eve.id, NOW + 20)):
+            await store.users.add_key(api_key(number, made_by=by, expires_at=until))
+        await store.users.add_key(api_key(5, user_id=ADA.id, made_by=eve.id, revoked_at=NOW + 10))
+        await store.users.add_key(api_key(6, user_id=ADA.id, made_by=eve.id, expires_at=NOW + 99))
+        assert await store.accounts.invite(invitation(1, made_by=eve.id), BOB.role)
+        assert await store.accounts.invite(invitation(2, ADA), ADA.role)
+        assert await changed(store, eve.id, role=Role.ADMIN) == ([], [], [])
+        assert await changed(store, BOB.id, role=Role.VIEWER) == ([], [], []), "he made nothing"
+        assert await store.accounts.invite(invitation(3, made_by=eve.id), Role.VIEWER)
+        ended = await ENDINGS[how](store, eve.id)
+        assert ended is not None
+        assert ([key.id for key in ended[1]], [one.id for one in ended[2]]) == (["key_1", "key_6"], ["inv_3"])
+        assert {one.revoked_at for one in (*ended[1], *ended[2])} == {NOW + 30}
+        kept = {key.id: key.revoked_at for one in (ADA, BOB) for key in await store.users.keys_of(one.id)}
+        assert kept == dict.fromkeys(("key_2", "key_3", "key_4")) | {
+            "key_1": NOW + 30,
+            "key_5": NOW + 10,
+            "key_6": NOW + 30,
+        }
+        assert [one.id for one, _ in await store.accounts.invitations(NOW)] == ["inv_2"]
+        with pytest.raises(Forbidden):
+            await store.users.add_key(api_key(7, made_by=eve.id))
+        with pytest.raises(Forbidden):
+            await store.accounts.invite(invitation(7, made_by=eve.id), Role.VIEWER)
+        assert [one.id for one, _ in await store.accounts.invitations(NOW)] == ["inv_2"], "nothing was changed"
 
 
 async def test_who_may_not_come_in_when_it_is_written_gets_no_session_and_no_key(opened: Open) -> None:
@@ -350,7 +397,7 @@ async def test_all_of_a_user_goes_with_them_unless_they_own_agents(opened: Open)
         assert refused.value.code == "user_has_agents"
         for agent in await store.agents.find(Visible(BOB.id), limit=10):
             await store.agents.delete(agent.id)
-        assert await store.users.delete(BOB.id, NOW) == []
+        assert await store.users.delete(BOB.id, NOW) == ([], [], [])
         assert await store.users.delete(BOB.id, NOW) is None
         assert await store.users.get(BOB.id) is None
         assert await store.accounts.get(BOB.id) is None

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from agentic_atlas.backend.domain.records import Role, Token, User
-from agentic_atlas.backend.ports import Users
+from agentic_atlas.backend.ports import Ended, Users
 from agentic_atlas.errors import Conflict, NotFound
 from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, TOKEN, api_key, populate
+
+NOTHING: Ended = ([], [], [])
 
 
 async def test_a_token_comes_back_as_it_was(opened: Open) -> None:
@@ -122,12 +124,12 @@ async def test_a_users_update_changes_what_is_given(opened: Open) -> None:
         await populate(store)
         promoted = msgspec.structs.replace(BOB, role=Role.ADMIN)
         disabled = msgspec.structs.replace(promoted, disabled_at=NOW + 3)
-        assert await store.users.update(BOB.id, NOW) == (BOB, [])
-        assert await store.users.update(BOB.id, NOW, role=Role.ADMIN) == (promoted, [])
-        assert await store.users.update(BOB.id, NOW, disabled_at=NOW + 3) == (disabled, [])
+        assert await store.users.update(BOB.id, NOW) == (BOB, NOTHING)
+        assert await store.users.update(BOB.id, NOW, role=Role.ADMIN) == (promoted, NOTHING)
+        assert await store.users.update(BOB.id, NOW, disabled_at=NOW + 3) == (disabled, NOTHING)
         assert await store.users.get(BOB.id) == disabled
-        assert await store.users.update(BOB.id, NOW, disabled_at=0) == (promoted, [])
-        assert await store.users.update("user_none", NOW, role=Role.ADMIN) == (None, [])
+        assert await store.users.update(BOB.id, NOW, disabled_at=0) == (promoted, NOTHING)
+        assert await store.users.update("user_none", NOW, role=Role.ADMIN) == (None, NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ async def test_of_administrators_who_end_each_other_at_once_one_remains(
 async def test_the_last_administrator_is_changed_as_long_as_they_stay_one(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
-        assert await store.users.update(ADA.id, NOW, role=Role.ADMIN, disabled_at=0) == (ADA, [])
+        assert await store.users.update(ADA.id, NOW, role=Role.ADMIN, disabled_at=0) == (ADA, NOTHING)
         for role, disabled_at in ((Role.VIEWER, None), (None, NOW), (Role.ADMIN, NOW), (Role.MEMBER, 0)):
             with pytest.raises(Conflict):
                 await store.users.update(ADA.id, NOW, role=role, disabled_at=disabled_at)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
 from agentic_atlas.backend.domain.records import User
-from agentic_atlas.errors import Conflict, Unauthenticated
+from agentic_atlas.errors import Conflict, Forbidden, Unauthenticated
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -221,6 +221,11 @@ def owns_agents(names: Sequence[str]) -> Conflict:
     """Return the answer to whoever removes a user who owns these agents; of more than three the rest is not named."""
     which = ", ".join(names[:3]) + (" and more" if len(names) > 3 else "")
     return Conflict(f"they own agents ({which}): delete those first (`atlas agents delete`)", code="user_has_agents")
+
+
+def administers_no_more() -> Forbidden:
+    """Return the answer to whoever makes a key or a link for somebody else, and was an administrator until just now."""
+    return Forbidden("only an administrator may do this, and you have just ceased to be one")
 
 
 def last_administrator() -> Conflict:

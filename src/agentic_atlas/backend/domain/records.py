@@ -108,6 +108,12 @@ class ApiKey(msgspec.Struct, frozen=True):
     """Where it was used from then."""
     from_login: bool = False
     """It was made because its user logged in: it ends with their sessions when they have another password."""
+    made_by: str = ""
+    """Id of the administrator who made it, or the key that it was made with, for its user; empty: nobody else did."""
+
+    def good(self, now: float) -> bool:
+        """Tell whether it is neither revoked nor over."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 class AgentRecord(msgspec.Struct, frozen=True):

@@ -22,15 +22,18 @@ async def issue_key(
     lifetime: float | None = None,
     *,
     login: Entry | None = None,
+    made_by: str = "",
 ) -> tuple[ApiKey, str]:
     """Make an API key of a user's, good for these `auth.Scope`s and for `lifetime` seconds, None: until revoked.
 
-    `login`: it is made because they log in, if this holds, and ends when they have another password. Returns it with
-    its secret, which is shown once and kept only as a digest and its first characters.
+    `login`: it is made because they log in, if this holds, and ends when they have another password. `made_by`:
+    id of the administrator who makes it for them. Returns it with its secret, which is shown once and kept only as a
+    digest and its first characters.
 
     Raises:
         InvalidInput: it is to live for too long, or is called what no key may be.
         Unauthenticated: they may not come in any more (`login_failed`).
+        Forbidden: who makes it for them has ceased to be an administrator.
     """
     if lifetime is not None and not 1 <= lifetime <= MAX_LIFETIME:
         raise InvalidInput("an API key lives from 1 second to 366 days, or until it is revoked")
@@ -46,6 +49,7 @@ async def issue_key(
         scopes=scopes,
         prefix=secret[: len(KEY_PREFIX) + VISIBLE],
         from_login=login is not None,
+        made_by=made_by,
     )
     if not await engine.store.users.add_key(key, login):
         raise login_failed()

@@ -5,14 +5,18 @@ from typing import Final
 
 from agentic_atlas.backend.domain.records import Token, User
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.ports import Ended
 from agentic_atlas.backend.rights import AgentToken, Principal, key_invalid, seen_by
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.agents import EndedToken
 from agentic_atlas.protocol.caller.audit import AuditObject
+from agentic_atlas.protocol.caller.values import Json
 from agentic_atlas.protocol.inside.messages import Revoke
 
 NO_MORE: Final = "who manages the agent no more"
 """What the audit log says of the end of a token that was made by a share."""
+NO_ADMINISTRATOR: Final = "who is an administrator no more"
+"""What it says of the end of what somebody made for others as one."""
 
 
 async def look_again(engine: Engine, user_ids: Iterable[str]) -> None:
@@ -53,6 +57,30 @@ async def end_connections(
         facts = {"agent": agent.full_name if agent else "", "made_by": made_by, "why": NO_MORE}
         engine.trail.note(who, "tokens.end", AuditObject(kind="token", id=token.id, name=token.name), facts)
     return tuple(EndedToken(id=token.id, name=token.name, made_by=names[token.made_by]) for token in ended)
+
+
+async def end_made(engine: Engine, who: Principal, ended: Ended, *known: User) -> None:
+    """See that nobody comes in any more with what a user had made, which ended because of what this principal did.
+
+    The audit log has a row of each. `known` are users who may be gone.
+    """
+    tokens, keys, invitations = ended
+    await end_connections(engine, who, tokens, *known)
+    names = {user.id: user.name for user in known}
+
+    async def facts(user_id: str, made_by: str) -> dict[str, Json]:
+        for one in (user_id, made_by):
+            user = None if one in names else await engine.store.users.get(one)
+            names[one] = names.get(one) or (user.name if user else one)
+        return {"user": names[user_id], "made_by": names[made_by], "why": NO_ADMINISTRATOR}
+
+    for key in keys:
+        engine.feed.refuse(key.id, key_invalid())
+        about = AuditObject(kind="api_key", id=key.id, name=key.name)
+        engine.trail.note(who, "keys.end", about, await facts(key.user_id, key.made_by))
+    for link in invitations:
+        about = AuditObject(kind="invitation", id=link.id)
+        engine.trail.note(who, "invitations.end", about, await facts(link.user_id, link.made_by))
 
 
 async def maker_names(engine: Engine, tokens: Iterable[Token | AgentToken]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from agentic_atlas.backend.domain.people import (
     Invitation,
     LinkedIdentity,
     WaysIn,
+    administers_no_more,
     enabled,
     last_way_in,
 )
@@ -155,11 +156,26 @@ def may_enter(connection: Connection, user_id: str, entry: Entry) -> bool:
     return row is None or entry(USERS.value(row), held)
 
 
+def check_maker(connection: Connection, user_id: str) -> None:
+    """Raise Forbidden when who makes something for somebody else administers no more; empty: nobody does."""
+    administers = (users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None))
+    if user_id and not connection.scalar(select(exists().where(users.c.id == user_id, *administers))):
+        raise administers_no_more()
+
+
+def end_invitations_by(connection: Connection, user_id: str, now: float) -> list[Invitation]:
+    """End the invitations that a user made, and return them."""
+    these = (invitations.c.made_by == user_id, *_open(now))
+    ended = update(invitations).where(*these).values(revoked_at=now).returning(*INVITATIONS.read)
+    return sorted((INVITATIONS.value(row) for row in connection.execute(ended)), key=lambda one: one.id)
+
+
 def _invite(connection: Connection, invitation: Invitation, role: Role) -> bool:
     """Add an invitation in place of others, for a user of this role who is not disabled."""
     user_id = invitation.user_id
     if not may_enter(connection, user_id, lambda user, _: user.disabled_at is None and user.role is role):
         return False
+    check_maker(connection, invitation.made_by)
     _revoke(connection, invitations.c.user_id == user_id, invitation.created_at)
     connection.execute(insert(invitations).values(INVITATIONS.values(invitation)))
     return True

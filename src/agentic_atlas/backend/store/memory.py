@@ -14,7 +14,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.names import TASK, earliest
-from agentic_atlas.backend.domain.people import Entry, last_administrator, owns_agents
+from agentic_atlas.backend.domain.people import Entry, administers_no_more, last_administrator, owns_agents
 from agentic_atlas.backend.domain.questions import SILENCE
 from agentic_atlas.backend.domain.records import (
     AgentRecord,
@@ -40,6 +40,7 @@ from agentic_atlas.backend.ports import (
     AuditFilter,
     Changed,
     Decide,
+    Ended,
     Ids,
     KeyUse,
     NamedToken,
@@ -597,11 +598,11 @@ class MemoryUsers:
 
     async def update(
         self, user_id: str, now: float, *, role: Role | None = None, disabled_at: float | None = None
-    ) -> tuple[User | None, list[Token]]:
+    ) -> tuple[User | None, Ended]:
         """See the port."""
         user = self._users.get(user_id)
         if user is None:
-            return None, []
+            return None, ([], [], [])
         at = user.disabled_at if disabled_at is None else disabled_at or None
         changed = replace(user, role=role or user.role, disabled_at=at)
         if not changed.administers:
@@ -609,12 +610,13 @@ class MemoryUsers:
         if changed.role is not user.role:
             self.accounts.forget_invitations(user_id)
         self._users[user_id] = changed
-        return changed, self.end_unmanaged(now)
+        return changed, self._end(user_id, now)
 
     async def add_key(self, key: ApiKey, entry: Entry | None = None) -> bool:
         """See the port."""
         if not self.may_enter(key.user_id, entry or (lambda *_: True)):
             return False
+        self.check_maker(key.made_by)
         self._keys[key.id] = key
         return True
 
@@ -639,7 +641,7 @@ class MemoryUsers:
             at, address = uses[key_id]
             self._keys[key_id] = replace(self._keys[key_id], last_used_at=at, last_address=address)
 
-    async def delete(self, user_id: str, now: float) -> list[Token] | None:
+    async def delete(self, user_id: str, now: float) -> Ended | None:
         """See the port."""
         if owned := await self.owned(Visible(user_id), limit=4):
             raise owns_agents([agent.name for agent in owned])
@@ -647,7 +649,27 @@ class MemoryUsers:
         self.accounts.forget(user_id)
         self.sessions.forget(user_id)
         self._keys = {key.id: key for key in self._keys.values() if key.user_id != user_id}
-        return None if self._users.pop(user_id, None) is None else self.end_unmanaged(now)
+        return None if self._users.pop(user_id, None) is None else self._end(user_id, now)
+
+    def _end(self, user_id: str, now: float) -> Ended:
+        """End what a user has made and may not make any more, and return it."""
+        ended, user = self.end_unmanaged(now), self.somebody(user_id)
+        if user is not None and user.administers:
+            return ended, [], []
+        theirs = [key for key in self._keys.values() if key.made_by == user_id and key.good(now)]
+        revoked = {key.id: replace(key, revoked_at=now) for key in theirs}
+        self._keys |= revoked
+        return (
+            ended,
+            [revoked[key_id] for key_id in sorted(revoked)],
+            self.accounts.end_invitations(now, made_by=user_id),
+        )
+
+    def check_maker(self, user_id: str) -> None:
+        """Raise Forbidden when who makes something for somebody else administers no more."""
+        user = self.somebody(user_id)
+        if user_id and (user is None or not user.administers):
+            raise administers_no_more()
 
     def somebody(self, user_id: str) -> User | None:
         """Return this user, at once."""

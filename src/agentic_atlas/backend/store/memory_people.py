@@ -29,6 +29,9 @@ class KnownUsers(Protocol):
     def may_enter(self, user_id: str, entry: Entry) -> bool:
         """Tell whether this user may come in; raises NotFound without them."""
 
+    def check_maker(self, user_id: str) -> None:
+        """Raise Forbidden when who makes something for somebody else administers no more."""
+
     def last_login(self, user_id: str) -> float | None:
         """Return when this user logged in last."""
 
@@ -72,7 +75,7 @@ class MemoryAccounts:
             return None
         if link is not None:
             self._invitations[link.id] = replace(link, used_at=now)
-        self._revoke(user_id, now)
+        self.end_invitations(now, of=user_id)
         return await self._users.log_out(user_id, now, but)
 
     async def invite(self, invitation: Invitation, role: Role) -> bool:
@@ -80,7 +83,8 @@ class MemoryAccounts:
         user = self._users.known(invitation.user_id)
         if user.disabled_at is not None or user.role is not role:
             return False
-        self._revoke(user.id, invitation.created_at)
+        self._users.check_maker(invitation.made_by)
+        self.end_invitations(invitation.created_at, of=user.id)
         self._invitations[invitation.id] = invitation
         return True
 
@@ -144,6 +148,13 @@ class MemoryAccounts:
         unused = {one.id for one in self._theirs(user_id) if one.used_at is None and one.revoked_at is None}
         self._invitations = {key: one for key, one in self._invitations.items() if key not in unused}
 
+    def end_invitations(self, now: float, *, of: str = "", made_by: str = "") -> list[Invitation]:
+        """End those that are this user's, or that this user made, and return them."""
+        these = [one for one in self._invitations.values() if of == one.user_id or (made_by and made_by == one.made_by)]
+        ended = {one.id: replace(one, revoked_at=now) for one in these if one.open(now)}
+        self._invitations |= ended
+        return [ended[key] for key in sorted(ended)]
+
     def forget(self, user_id: str) -> None:
         """The user was deleted."""
         self._accounts.pop(user_id, None)
@@ -163,9 +174,6 @@ class MemoryAccounts:
             max(links, default=None),
             self._users.last_login(user_id),
         )
-
-    def _revoke(self, user_id: str, now: float) -> None:
-        self._invitations |= {one.id: replace(one, revoked_at=now) for one in self._theirs(user_id) if one.open(now)}
 
 
 class MemorySessions:

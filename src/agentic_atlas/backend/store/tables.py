@@ -70,6 +70,7 @@ api_keys = Table(
     Column("last_used_at", Double),
     Column("last_address", Text, nullable=False, server_default=_EMPTY),
     Column("from_login", Integer, nullable=False, server_default=_NO),
+    Column("made_by", Text, nullable=False, server_default=_EMPTY),
     Index("api_keys_by_digest", "digest", unique=True),
     Index("api_keys_of_user", "user_id"),
 )

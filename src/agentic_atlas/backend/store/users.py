@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
 
 from agentic_atlas.backend.domain.people import Entry, last_administrator, owns_agents
-from agentic_atlas.backend.domain.records import ApiKey, Role, Token, User
-from agentic_atlas.backend.ports import MOST_SECRETS, KeyUse
-from agentic_atlas.backend.store.accounts import may_enter
+from agentic_atlas.backend.domain.records import ApiKey, Role, User
+from agentic_atlas.backend.ports import MOST_SECRETS, Ended, KeyUse
+from agentic_atlas.backend.store.accounts import check_maker, end_invitations_by, may_enter
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import API_KEYS, USERS
 from agentic_atlas.backend.store.tables import agents, api_keys, invitations, tokens, users
@@ -42,7 +42,7 @@ class SqlUsers:
 
     async def update(
         self, user_id: str, now: float, *, role: Role | None = None, disabled_at: float | None = None
-    ) -> tuple[User | None, list[Token]]:
+    ) -> tuple[User | None, Ended]:
         """See the port."""
         values: dict[str, object] = {}
         if role is not None:
@@ -51,7 +51,7 @@ class SqlUsers:
             values["disabled_at"] = disabled_at or None
         return await self._writer.submit(statement(lambda connection: _update(connection, user_id, now, values)))
 
-    async def delete(self, user_id: str, now: float) -> list[Token] | None:
+    async def delete(self, user_id: str, now: float) -> Ended | None:
         """See the port."""
         return await self._writer.submit(statement(lambda connection: _delete(connection, user_id, now)))
 
@@ -104,10 +104,8 @@ def _find(connection: Connection, limit: int, after: str | None) -> list[User]:
     return [USERS.value(row) for row in connection.execute(query)]
 
 
-def _update(
-    connection: Connection, user_id: str, now: float, values: dict[str, object]
-) -> tuple[User | None, list[Token]]:
-    """Change some columns of a user; return it, and the tokens that this ended."""
+def _update(connection: Connection, user_id: str, now: float, values: dict[str, object]) -> tuple[User | None, Ended]:
+    """Change some columns of a user; return it, and what this ended."""
     if values.get("role", Role.ADMIN.value) != Role.ADMIN.value or values.get("disabled_at"):
         _check_others(connection, user_id)
     if "role" in values:
@@ -117,10 +115,11 @@ def _update(
         connection.execute(delete(invitations).where(invitations.c.user_id == user_id, *unused, other))
     if values:
         connection.execute(update(users).where(users.c.id == user_id).values(values))
-    return _get(connection, user_id), end_unmanaged(connection, now, tokens.c.made_by == user_id)
+    user = _get(connection, user_id)
+    return user, _end(connection, user_id, now, administers=user is not None and user.administers)
 
 
-def _delete(connection: Connection, user_id: str, now: float) -> list[Token] | None:
+def _delete(connection: Connection, user_id: str, now: float) -> Ended | None:
     """Remove a user, foreign keys what is their own; None when there is none. Raises Conflict while they own agents."""
     owned = connection.execute(select(agents.c.name).where(agents.c.owner_id == user_id).limit(4)).scalars().all()
     if owned:
@@ -128,7 +127,18 @@ def _delete(connection: Connection, user_id: str, now: float) -> list[Token] | N
     _check_others(connection, user_id)
     if not connection.execute(delete(users).where(users.c.id == user_id)).rowcount:
         return None
-    return end_unmanaged(connection, now, tokens.c.made_by == user_id)
+    return _end(connection, user_id, now, administers=False)
+
+
+def _end(connection: Connection, user_id: str, now: float, *, administers: bool) -> Ended:
+    """End what a user has made and may not make any more, and return it."""
+    ended = end_unmanaged(connection, now, tokens.c.made_by == user_id)
+    if administers:
+        return ended, [], []
+    good = (api_keys.c.revoked_at.is_(None), or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now))
+    these = update(api_keys).where(api_keys.c.made_by == user_id, *good).values(revoked_at=now)
+    revoked = [API_KEYS.value(row) for row in connection.execute(these.returning(*API_KEYS.read))]
+    return ended, sorted(revoked, key=lambda key: key.id), end_invitations_by(connection, user_id, now)
 
 
 def _check_others(connection: Connection, user_id: str) -> None:
@@ -139,9 +149,10 @@ def _check_others(connection: Connection, user_id: str) -> None:
 
 
 def _add_key(connection: Connection, key: ApiKey, entry: Entry | None) -> bool:
-    """Add an API key, of a user who may come in."""
+    """Add an API key, of a user who may come in, made by somebody who may make it."""
     if entry is not None and not may_enter(connection, key.user_id, entry):
         return False
+    check_maker(connection, key.made_by)
     connection.execute(insert(api_keys).values(API_KEYS.values(key)))
     return True
 

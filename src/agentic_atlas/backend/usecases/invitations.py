@@ -27,7 +27,7 @@ async def create(who: Principal, engine: Engine, name: str, role: Role | None) -
     """Make an invitation for the user of this name, who is made when there is none: a member, or of this role.
 
     Returns it with whom it is for, and its secret. An earlier one of the same user is good no more. This one is good
-    for seven days, and for no longer than the key that makes it.
+    for seven days, for no longer than the key that makes it, and while who makes it is an administrator.
 
     Raises:
         InvalidInput: the name is none.

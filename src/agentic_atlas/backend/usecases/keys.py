@@ -23,11 +23,13 @@ async def create(
 ) -> NewApiKey:
     """Make an API key of one's own; `lifetime` in seconds, None: as long as may be (`rights.to_last`).
 
+    With a key that an administrator made for one, it is theirs as well, and ends with that.
+
     Raises:
         InvalidInput: the name, the lifetime or a scope is none. Forbidden: see `rights.to_give` and `rights.to_last`.
     """
     given, lasts = to_give(who, scopes), to_last(who, lifetime, engine.clock())
-    key, secret = await issue_key(engine, who.user, given, name, lasts)
+    key, secret = await issue_key(engine, who.user, given, name, lasts, made_by=who.made_by)
     return new_api_key(key, who.user, secret)
 
 
@@ -43,12 +45,14 @@ async def create_for(
 ) -> NewApiKey:
     """Make an API key of another user's, by the user's name; raises NotFound (`user_not_found`), and as `create`.
 
+    It ends when who makes it is an administrator no more.
+
     Raises Forbidden as `rights.require_over` too.
     """
     given, lasts = to_give(who, scopes), to_last(who, lifetime, engine.clock())
     owner = await engine.access.user(user)
     require_over(who, owner.role)
-    key, secret = await issue_key(engine, owner, given, name, lasts)
+    key, secret = await issue_key(engine, owner, given, name, lasts, made_by=who.user.id)
     return new_api_key(key, owner, secret)
 
 

@@ -62,7 +62,8 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Ne
         approver, entry = await engine.people.behind(key_digest), with_password_of(account)
         most = to_last(approver, None, engine.clock())
         lasts = engine.logins.key_lifetime if most is None else min(engine.logins.key_lifetime, most)
-        made, secret = await issue_key(engine, approver.user, approver.scopes, name, lasts, login=entry)
+        by = approver.made_by
+        made, secret = await issue_key(engine, approver.user, approver.scopes, name, lasts, login=entry, made_by=by)
     except Unauthenticated:
         raise Forbidden("who approved the login may not do so any more", code="access_denied") from None
     return new_api_key(made, approver.user, secret)

@@ -4,7 +4,7 @@ from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.people import WaysIn
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.engine.review import end_connections, look_again
+from agentic_atlas.backend.engine.review import end_made, look_again
 from agentic_atlas.backend.rights import Credential, Principal, Visible, key_invalid, require_over
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict
@@ -40,7 +40,8 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     """Change what is not None. A disabled user's keys and agents stop working at once.
 
     An administrator who is none any more waits no longer for tasks that they do not see then. Who manages agents of
-    others no more, as a viewer or disabled, ends with the tokens that they made of those.
+    others no more, as a viewer or disabled, ends with the tokens that they made of those; who administers no more, with
+    the keys and invitations that they made for others.
 
     Raises:
         NotFound: no such user (`user_not_found`).
@@ -54,7 +55,7 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     at = None if disabled is None else engine.clock() if disabled else 0.0
     changed, ended = await engine.store.users.update(user.id, engine.clock(), role=role, disabled_at=at)
     engine.access.forget()
-    await end_connections(engine, who, ended)
+    await end_made(engine, who, ended)
     if disabled:
         engine.feed.refuse(user.id, key_invalid())
         await engine.people.end(user_id=user.id)
@@ -71,7 +72,7 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
 
 @use_case
 async def delete(who: Principal, engine: Engine, name: str) -> User:
-    """Remove a user with their keys, sessions, and tokens that they made by shares; what they asked for stays.
+    """Remove a user with their keys, sessions, and what they made for others; what they asked for stays.
 
     Returns them as they were.
 
@@ -86,6 +87,7 @@ async def delete(who: Principal, engine: Engine, name: str) -> User:
         raise Conflict("you can't remove yourself: let another administrator do it")
     ended = await engine.store.users.delete(user.id, engine.clock())
     engine.access.forget()
-    await end_connections(engine, who, ended or (), user)
+    if ended is not None:
+        await end_made(engine, who, ended, user)
     engine.feed.refuse(user.id, key_invalid())
     return user

@@ -8,10 +8,11 @@ import pytest
 
 from agentic_atlas.backend.domain.people import WaysIn
 from agentic_atlas.backend.domain.records import Role
-from agentic_atlas.backend.usecases import keys, users
+from agentic_atlas.backend.ports import AuditFilter
+from agentic_atlas.backend.usecases import invitations, keys, users
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
-from tests.unit.backend.network import Network, settle
+from tests.unit.backend.network import Network, settle, wanted
 
 
 async def test_users_are_made_once_each_and_listed_by_name() -> None:
@@ -62,6 +63,37 @@ async def test_who_is_disabled_is_out_with_their_keys_their_agents_and_what_they
     changed = await users.update(root, network.application, "ada", role=None, disabled=False)
     assert (changed.disabled_at, network.router.told) == (None, [Readmit(one.id) for one in agents])
     assert (await network.application.authenticate(issued.key)).user == changed
+
+
+@pytest.mark.parametrize("how", ["a member", "disabled", "deleted"])
+async def test_what_an_administrator_made_for_others_ends_with_their_right_and_the_log_tells(how: str) -> None:
+    network = Network()
+    root, mal, ada = await network.user("root", Role.ADMIN), await network.user("mal", Role.ADMIN), await network.user()
+    on = network.application
+    made = await keys.create_for(mal, on, "ada", name="hers")
+    with_it = await on.authenticate(made.key)
+    own, of_it = await keys.create(ada, on), await keys.create(with_it, on, name="of it")
+    link, _, secret = await invitations.create(mal, on, "ada", None)
+    task = (await network.submit(with_it, wanted("hello"))).task if await network.agent(ada) else None
+    assert task is not None
+    waiting = asyncio.create_task(network.engine.feed.until_ended(task.id, 60.0, with_it))
+    await settle()
+    await {
+        "a member": lambda: users.update(root, on, "mal", role=Role.MEMBER, disabled=None),
+        "disabled": lambda: users.update(root, on, "mal", role=None, disabled=True),
+        "deleted": lambda: users.delete(root, on, "mal"),
+    }[how]()
+    with pytest.raises(Unauthenticated):
+        await waiting
+    for worthless in (made, of_it):
+        with pytest.raises(Unauthenticated):
+            await on.authenticate(worthless.key)
+    assert (await on.authenticate(own.key)).user == ada.user
+    with pytest.raises(NotFound):
+        await invitations.show(None, on, secret)
+    for ended, action in ((made.id, "keys.end"), (of_it.id, "keys.end"), (link.id, "invitations.end")):
+        (row,) = await network.store.audit.find(AuditFilter(object=ended, action=action), limit=9)
+        assert (row.who.user_id, row.detail["user"], row.detail["made_by"]) == (root.user.id, "ada", "mal")
 
 
 async def test_an_agent_that_is_disabled_itself_stays_out_when_its_owner_is_enabled_again() -> None:
