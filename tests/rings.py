@@ -32,6 +32,8 @@ TOGETHER = (
     "tests/faults/test_named_bounds.py",
 )
 """The demo has the ports of a first network, which two cannot have; the others share a network."""
+ONE_AFTER_THE_OTHER = {"tests/security/test_secrets.py": "tests/e2e/test_demo.py"}
+"""Files that run with another one, for both have the demo."""
 
 Interval = tuple[float, float]
 
@@ -57,6 +59,7 @@ def part(nodeid: str) -> str:
     By the name alone: who distributes the tests has not collected them.
     """
     path = nodeid.partition("::")[0]
+    path = ONE_AFTER_THE_OTHER.get(path, path)
     return nodeid if path.startswith(WAITING) and path not in TOGETHER else path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.findings import Finding, add
-from tests.rings import RINGS, ROOT, TOGETHER, WAITING, covered, part, ring_of, turn
+from tests.rings import ONE_AFTER_THE_OTHER, RINGS, ROOT, TOGETHER, WAITING, covered, part, ring_of, turn
 
 
 @pytest.mark.parametrize("ring", RINGS)
@@ -38,12 +38,14 @@ def test_files_stay_whole_but_for_those_whose_tests_wait() -> None:
         ("tests/unit/test_x.py::test_a", "tests/unit/test_x.py"),
         ("tests/e2e/test_x.py::test_a[1]", "tests/e2e/test_x.py::test_a[1]"),
         ("tests/e2e/test_demo.py::test_a", "tests/e2e/test_demo.py"),
+        ("tests/security/test_secrets.py::test_b", "tests/e2e/test_demo.py"),
     ]:
         assert part(nodeid) == shared
 
 
 def test_what_is_named_to_stay_whole_is_there() -> None:
     assert all((ROOT / path).is_file() and path.startswith(WAITING) for path in TOGETHER)
+    assert all((ROOT / path).is_file() and with_it in TOGETHER for path, with_it in ONE_AFTER_THE_OTHER.items())
 
 
 def test_a_finding_travels_with_the_report_of_its_test(request: pytest.FixtureRequest) -> None:

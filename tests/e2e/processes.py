@@ -24,14 +24,23 @@ PATIENCE = 30.0
 
 
 class Process:
-    """A child process whose output is read as it comes; `stop` is SIGTERM, `kill` is SIGKILL."""
+    """A child process whose output is read as it comes; `stop` is SIGTERM, `kill` is SIGKILL.
 
-    def __init__(self, *command: str, folder: Path, environ: dict[str, str]) -> None:
+    `asks`: it reads what is typed.
+    """
+
+    def __init__(self, *command: str, folder: Path, environ: dict[str, str], asks: bool = False) -> None:
         self.folder = folder
         self.lines: list[str] = []
         self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.PIPE if asks else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -62,6 +71,15 @@ class Process:
             if wanted(line):
                 return line
 
+    def types(self, line: str) -> None:
+        """Type a line into it; an empty one is the last (Ctrl-D)."""
+        assert self._process.stdin is not None
+        if line:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+        else:
+            self._process.stdin.close()
+
     def wait(self, patience: float = PATIENCE) -> int:
         """Wait for its end; return the exit code."""
         code = self._process.wait(patience)
@@ -76,6 +94,8 @@ class Process:
     def kill(self) -> None:
         if self.running:
             self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self.wait()
 
     def _read(self) -> None:

@@ -65,6 +65,7 @@ class Life:
         typed: what commands printed that show no secret by their purpose.
         answers: bodies and heads of all answers but those whose purpose is to give a secret out.
         shown: command line, name and environment of each process, by its id and name.
+        kept: the files that hold a secret by their purpose, and which; nobody but their owner can read them.
     """
 
     folder: Path
@@ -74,6 +75,7 @@ class Life:
     typed: str = ""
     answers: list[str] = field(default_factory=list)
     shown: dict[str, bytes] = field(default_factory=dict)
+    kept: dict[str, set[str]] = field(default_factory=dict)
 
     def forms(self) -> Iterator[tuple[str, bytes]]:
         """Yield each secret in the forms in which it could be written somewhere."""
@@ -119,6 +121,10 @@ class Person:
 def lived(folder: Path) -> Iterator[Life]:
     """Have such a network, which has ended when the block begins."""
     life = Life(folder / "network", {CLIENT: "th3-s3cret-of-the-client"})
+    life.kept = {
+        "config/agentic-atlas/credentials.json": {"key of the administrator"},
+        "worker/.env": {"token"},
+    }
     provider = {
         "oidc_issuer": "https://127.0.0.1:9",
         "oidc_client_id": "atlas",
@@ -170,13 +176,13 @@ def _works(life: Life, platform: Platform) -> None:
         with suppress(AtlasError):
             atlas.call("worker", "echo", {"text": [PAYLOAD]})
         one = atlas.tokens.list("worker")[0]
-        life.secrets["signing key"] = _signing_key(platform)
+        life.secrets["signing key"] = signing_key(platform.folder / "data")
         life.secrets["rotated token"] = atlas.tokens.rotate(one.id, overlap=3_600).token
 
 
-def _signing_key(platform: Platform) -> str:
-    """Return what is secret of the key that signs tokens."""
-    (pem,) = [one for one in (platform.folder / "data" / "keys").glob("*.pem") if one.stem != "audit"]
+def signing_key(data: Path) -> str:
+    """Return what is secret of the key that signs the tokens of a network, whose folder of data this is."""
+    (pem,) = [one for one in (data / "keys").glob("*.pem") if one.stem != "audit"]
     return pem.read_text().splitlines()[1]
 
 
@@ -273,13 +279,16 @@ def _looked_at(life: Life, platform: Platform, agent: Process) -> None:
     assert platform.process is not None
     for began in (platform.process.pid, agent.pid):
         for process in [psutil.Process(began), *psutil.Process(began).children(recursive=True)]:
-            seen = b"\0".join(
-                Path("/proc", str(process.pid), name).read_bytes() for name in ("cmdline", "comm", "environ")
-            )
+            seen = seen_of(process.pid)
             if process.pid == platform.process.pid:
                 assert life.secrets[CLIENT].encode() in seen, "somebody has set it there"
                 seen = seen.replace(life.secrets[CLIENT].encode(), b"")
             life.shown[f"{process.name()} {process.pid}"] = seen
+
+
+def seen_of(pid: int) -> bytes:
+    """Return what a process shows of itself to others of its user."""
+    return b"\0".join(Path("/proc", str(pid), name).read_bytes() for name in ("cmdline", "comm", "environ"))
 
 
 def written(life: Life) -> Iterator[tuple[str, bytes]]:

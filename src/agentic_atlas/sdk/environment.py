@@ -23,14 +23,14 @@ ROUTER_URL: Final = "ws://localhost:8080/ws"
 API_URL: Final = "http://localhost:8000"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("console", "json")
+_LOGGING: Final = ("ATLAS_LOG_LEVEL", "ATLAS_LOG_FORMAT")
 
 AGENT_VARIABLES: Final = (
     "AGENT_JWT_TOKEN",
     "ROUTER_WS_URL",
     "BACKEND_API_BASE_URL",
     "ATLAS_SPOOL",
-    "ATLAS_LOG_LEVEL",
-    "ATLAS_LOG_FORMAT",
+    *_LOGGING,
 )
 CLIENT_VARIABLES: Final = ("ATLAS_API_URL", "ATLAS_API_KEY", "ATLAS_ALLOW_PLAINTEXT")
 _OURS: Final = (PREFIX, "AGENT_")
@@ -378,7 +378,10 @@ def _misspelt(given: Mapping[str, str]) -> list[str]:
 
 
 def for_child(**changes: str) -> dict[str, str]:
-    """Return this process's environment for a child, without what tells this one where its network is."""
-    kept = {name: value for name, value in variables().items() if not name.startswith(("ATLAS_", "AGENT_JWT_"))}
-    kept = {name: value for name, value in kept.items() if name not in ("ROUTER_WS_URL", "BACKEND_API_BASE_URL")}
+    """Return this process's environment for a child, without what tells this one where its network is.
+
+    What is logged, and how, is told on.
+    """
+    elsewhere = ("ATLAS_", "AGENT_JWT_", "ROUTER_WS_URL", "BACKEND_API_BASE_URL")
+    kept = {name: value for name, value in variables().items() if name in _LOGGING or not name.startswith(elsewhere)}
     return kept | changes

@@ -68,6 +68,16 @@ def test_no_colours_are_wanted_when_no_color_is_set_to_anything(
     assert load(tmp_path, environ).colours is colours
 
 
+def test_a_child_is_told_what_to_log_and_not_where_the_network_of_its_parent_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("ATLAS_DATA_DIR", "ATLAS_LOG_LEVEL", "AGENT_JWT_TOKEN", "ROUTER_WS_URL", "BACKEND_API_BASE_URL"):
+        monkeypatch.setenv(name, "debug")
+    told = environment.for_child(ATLAS_HTTP_PORT="1")
+    assert {name: told[name] for name in told if "debug" in told[name]} == {"ATLAS_LOG_LEVEL": "debug"}
+    assert told["ATLAS_HTTP_PORT"] == "1"
+
+
 def test_a_token_of_the_process_does_not_count_as_one_of_the_file(tmp_path: Path) -> None:
     env_file(tmp_path, "AGENT_JWT_TOKEN=a.b.c\n")
     settings = load(tmp_path, {"AGENT_JWT_TOKEN": TOKEN})

@@ -39,7 +39,7 @@ def demo(
     """See the whole story on this machine: a network, four agents with their tokens, real questions, what happened.
 
     Everything runs in processes of its own and in a temporary folder; your own network and data are not touched, and
-    nothing is left behind.
+    nothing is left behind. ATLAS_LOG_LEVEL counts for all of them; their logs are in that folder.
     """
     import httptools  # noqa: F401 - the platform's process needs it: without the extra, say so before anything starts
 

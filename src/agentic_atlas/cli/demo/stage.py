@@ -88,6 +88,7 @@ def stage(documents: Path) -> Iterator[DemoNetwork]:
                 ("  platform", f"{told['api_url']}, process {platform.process.pid}"),
                 ("  router", told["router_url"]),
                 *processes,
+                ("  logs", f"{place}, until the end"),
             ]
         )
         yield up
