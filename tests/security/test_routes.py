@@ -111,10 +111,39 @@ def run(args: dict[str, Any]) -> Asked:
     return Asked({"owner": owner, "name": name, "skill": ask.skill}, said)
 
 
+def expected(row: Row) -> dict[str, str]:
+    """Return what a route answers each, of its use case's answers and of what only a door knows."""
+    everybody = (
+        "nobody",
+        "other",
+        "viewer",
+        "caller",
+        "manager",
+        "token",
+        "expired",
+        "revoked",
+        "narrow",
+        "admin",
+        "owner",
+    )
+    answers = MATRIX[row.use_case][1] if row.use_case else OPEN
+    if answers is OPEN:
+        return dict.fromkeys(everybody, ALL) | dict(row.differs)
+    owner = row.differs.get("owner", answers.owner)
+    said = {
+        "nobody": UNKNOWN, "other": answers.other, "caller": answers.caller, "manager": answers.manager,
+        # Somebody who is a viewer, and with whom the owner shares for managing.
+        "viewer": answers.viewer if answers.viewer == ROLE else answers.manager,
+        "token": "key_invalid", "expired": "key_expired", "revoked": "key_invalid",
+        "narrow": owner if row.use_case in ANY_KEYS else SCOPE, "admin": answers.admin, "owner": owner,
+    }  # fmt: skip
+    return said | dict(row.differs)
+
+
 def page_of(use_case: str, ask: Callable[[dict[str, Any]], Asked] = empty) -> Row:
     """Return the row of a page: where there is nothing to be seen, it says so."""
-    answers = MATRIX[use_case][1]
-    return Row(use_case, ask, {who: ALL for who in answers._fields if getattr(answers, who) == "nothing"})
+    row = Row(use_case, ask)
+    return row._replace(differs={who: ALL for who, answer in expected(row).items() if answer == "nothing"})
 
 
 def without(code: str, use_case: str, ask: Ask) -> Row:
@@ -229,6 +258,16 @@ TABLE: dict[str, Row] = {
     "GET /palette": page_of("agents.find"),
     "GET /settings": page_of("accounts.show"),
     "POST /settings/password": Row("accounts.change_password", in_body("current", "new", again="new")),
+    "POST /settings/totp": Row("accounts.enrol", in_body("password")),
+    "POST /settings/totp/confirm": Row("accounts.confirm", in_body("code")),
+    "POST /settings/totp/end": Row("accounts.disenrol", in_body("password")),
+    "POST /settings/identities": Row("single_sign_on.begin_link", in_body("password")),
+    "POST /settings/identities/{identity_id}/remove": Row(
+        "identities.remove", in_path("identity_id", password=PASSWORD)
+    ),
+    "GET /settings/sessions": page_of("sessions.find"),
+    "POST /settings/sessions/end": Row("sessions.end_others", empty),
+    "POST /settings/sessions/{session_id}/end": Row("sessions.end", in_path("session_id")),
     "GET /agents/token": page_of("agents.find"),
     "POST /agents/token": Row("tokens.issue", in_body(agent="agent_name")),
     "GET /agents/{owner}/{name}": Row("agents.show", of_agent()),
@@ -335,35 +374,6 @@ def told(answer: httpx.Response) -> str:
         (one,) = said["results"]
         return str(one["error"]["code"]) if "error" in one else "ok"
     return "ok" if said.get("items", [1]) else "nothing"
-
-
-def expected(row: Row) -> dict[str, str]:
-    """Return what a route answers each, of its use case's answers and of what only a door knows."""
-    everybody = (
-        "nobody",
-        "other",
-        "viewer",
-        "caller",
-        "manager",
-        "token",
-        "expired",
-        "revoked",
-        "narrow",
-        "admin",
-        "owner",
-    )
-    answers = MATRIX[row.use_case][1] if row.use_case else OPEN
-    if answers is OPEN:
-        return dict.fromkeys(everybody, ALL) | dict(row.differs)
-    owner = row.differs.get("owner", answers.owner)
-    said = {
-        "nobody": UNKNOWN, "other": answers.other, "caller": answers.caller, "manager": answers.manager,
-        # Somebody who is a viewer, and with whom the owner shares for managing.
-        "viewer": answers.viewer if answers.viewer == ROLE else answers.manager,
-        "token": "key_invalid", "expired": "key_expired", "revoked": "key_invalid",
-        "narrow": owner if row.use_case in ANY_KEYS else SCOPE, "admin": answers.admin, "owner": owner,
-    }  # fmt: skip
-    return said | dict(row.differs)
 
 
 async def world(atlas: Api) -> Doors:

@@ -19,7 +19,7 @@ from agentic_atlas.platform.pages import (
     tasks,
     tokens,
 )
-from agentic_atlas.platform.pages.settings import account
+from agentic_atlas.platform.pages.settings import account, sessions
 from agentic_atlas.platform.refused import refusal
 
 _GROUPS: Final = (
@@ -33,6 +33,7 @@ _GROUPS: Final = (
     task.pages,
     comparison.pages,
     account.pages,
+    sessions.pages,
     login.pages,
     live.pages,
     palette.pages,
