@@ -34,7 +34,7 @@ async def create(
     """Make a link with which somebody else sets a password, once, in seven days; administrators only.
 
     The user is made when there is none of this name; who is there keeps their role. An earlier link is good no more. No
-    link is good for longer than the key that makes it.
+    link is good for longer than the key that makes it. In a session it takes a log-in of the last ten minutes.
     """
     made, user, secret = await invitations.create(who, application, body.user, Role(body.role) if body.role else None)
     link = where.invitation(secret, request.host)

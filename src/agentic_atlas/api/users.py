@@ -87,7 +87,10 @@ async def keys(application: Application, who: Principal, turns: Turns) -> Respon
 
 @routes.at("POST", "/api-keys", answers=NewApiKey, status=HTTPStatus.CREATED)
 async def create_key(body: ApiKeyRequest, application: Application, who: Principal) -> Response:
-    """Make an API key; its secret is in this answer and nowhere else."""
+    """Make an API key; its secret is in this answer and nowhere else.
+
+    In a session one for somebody else, or with which users are changed, takes a log-in of the last ten minutes.
+    """
     make = api_keys.create if body.user in (None, who.user.name) else partial(api_keys.create_for, user=body.user)
     made = await make(who, application, name=body.name, lifetime=body.expires_in, scopes=body.scopes)
     return json(made, status=HTTPStatus.CREATED)

@@ -26,6 +26,10 @@ SEND_A_KEY = "send it as `Authorization: Bearer atlas_…`"
 """What to do about a key that is not there, or not where it belongs."""
 
 
+RECENT_LOGIN: Final = 600.0
+"""Seconds after a log-in in which it is taken for certain that it is still them who are at their browser."""
+
+
 class AgentToken(msgspec.Struct, frozen=True):
     """The token of an agent's instance; its user is the agent's owner."""
 
@@ -439,6 +443,24 @@ def require_other(who: Principal, user: User, instead: str) -> None:
         raise Conflict(f"this is done to others, and {user.name} is yourself: {instead}", code="own_account")
 
 
+def logged_in_now(who: Principal, now: float) -> bool:
+    """Tell whether it is certain that somebody is at their browser still, for they have just logged in."""
+    session = who.credential
+    return isinstance(session, BrowserSession) and now - session.created_at <= RECENT_LOGIN
+
+
+def require_recent(who: Principal, now: float) -> None:
+    """Let somebody give rights that outlast their session: whoever finds their browser later must not.
+
+    An API key bounds what it makes itself (`to_give`, `to_last`), and a program has nobody to ask.
+
+    Raises:
+        Forbidden: they come with a session that was begun longer ago than `RECENT_LOGIN` (`log_in_again`).
+    """
+    if isinstance(who.credential, BrowserSession) and not logged_in_now(who, now):
+        raise log_in_again("this gives rights that outlast your session")
+
+
 def require_share(who: Principal, access: AccessLevel) -> None:
     """Let somebody share an agent of their own for this, or put others into a group that one is so shared with.
 
@@ -485,6 +507,14 @@ def insufficient(word: str) -> Forbidden:
     return Forbidden(
         f"what you identify yourself with is not good for this: it lacks the scope {word[:250]}; {fix}",
         code="insufficient_scope",
+    )
+
+
+def log_in_again(why: str) -> Forbidden:
+    """Return the answer to whoever has to have logged in just now, and why."""
+    return Forbidden(
+        f"{why}: log in with your browser again, and do this there within {RECENT_LOGIN / 60:.0f} minutes",
+        code="log_in_again",
     )
 
 

@@ -3,7 +3,6 @@
 from agentic_atlas.backend.accounts import LoggedOut, Passwords, SignOn
 from agentic_atlas.backend.domain.people import (
     Account,
-    BrowserSession,
     Entry,
     Visitor,
     login_failed,
@@ -20,11 +19,8 @@ from agentic_atlas.backend.engine.guesses import Guesses
 from agentic_atlas.backend.engine.logged_in import LoggedIn, SessionTimes
 from agentic_atlas.backend.engine.signing_on import SigningOn
 from agentic_atlas.backend.ports import Clock, Store
-from agentic_atlas.backend.rights import Principal, key_expired, key_invalid
-from agentic_atlas.errors import Busy, Forbidden, Unauthenticated
-
-RECENT_LOGIN = 600.0
-"""Seconds after a log-in in which somebody without a password is taken at that word, where others say it again."""
+from agentic_atlas.backend.rights import Principal, key_expired, key_invalid, log_in_again, logged_in_now
+from agentic_atlas.errors import Busy, Unauthenticated
 
 
 class People:
@@ -94,13 +90,8 @@ class People:
         account = await self._store.accounts.get(who.user.id) or Account(who.user.id)
         if account.password:
             return await self.confirmed(who.user, password, visitor)
-        session = who.credential
-        if not isinstance(session, BrowserSession) or self._clock() - session.created_at > RECENT_LOGIN:
-            raise Forbidden(
-                f"your account has no password to say again: log in with your browser again, and do this there within "
-                f"{RECENT_LOGIN / 60:.0f} minutes",
-                code="log_in_again",
-            )
+        if not logged_in_now(who, self._clock()):
+            raise log_in_again("your account has no password to say again")
         return account
 
     async def behind(self, credential: bytes) -> Principal:

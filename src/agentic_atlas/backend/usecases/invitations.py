@@ -9,7 +9,7 @@ from agentic_atlas.backend.domain.people import Invitation, set_password
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.invitations import INVITATION_LIFETIME, issue_invitation
-from agentic_atlas.backend.rights import Principal, require_other, require_over, to_last
+from agentic_atlas.backend.rights import Principal, require_other, require_over, require_recent, to_last
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import invitation_info
 from agentic_atlas.errors import Conflict, NotFound
@@ -33,7 +33,9 @@ async def create(who: Principal, engine: Engine, name: str, role: Role | None) -
         InvalidInput: the name is none.
         Conflict: the user is disabled (`user_disabled`), has another role than this (`other_role`), or is the one who
             asks (`own_account`).
+        Forbidden: see `rights.require_recent`.
     """
+    require_recent(who, engine.clock())
     user = await engine.store.users.by_name(name)
     if user is None:
         user = await _made(

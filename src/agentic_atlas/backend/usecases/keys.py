@@ -2,10 +2,20 @@
 
 from collections.abc import Sequence
 
-from agentic_atlas.backend.domain.records import ApiKey
+from agentic_atlas.auth import Scope, covers
+from agentic_atlas.backend.domain.records import ApiKey, Role
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import Principal, Right, key_invalid, require, require_over, to_give, to_last
+from agentic_atlas.backend.rights import (
+    Principal,
+    Right,
+    key_invalid,
+    require,
+    require_over,
+    require_recent,
+    to_give,
+    to_last,
+)
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import new_api_key
 from agentic_atlas.errors import NotFound
@@ -26,9 +36,12 @@ async def create(
     With a key that an administrator made for one, it is theirs as well, and ends with that.
 
     Raises:
-        InvalidInput: the name, the lifetime or a scope is none. Forbidden: see `rights.to_give` and `rights.to_last`.
+        InvalidInput: the name, the lifetime or a scope is none. Forbidden: see `rights.to_give`, `rights.to_last` and,
+            of one that changes users, `rights.require_recent`.
     """
     given, lasts = to_give(who, scopes), to_last(who, lifetime, engine.clock())
+    if who.user.role is Role.ADMIN and covers(given, Scope.USERS_ADMIN):
+        require_recent(who, engine.clock())
     key, secret = await issue_key(engine, who.user, given, name, lasts, made_by=who.made_by)
     return new_api_key(key, who.user, secret)
 
@@ -47,8 +60,9 @@ async def create_for(
 
     It ends when who makes it is an administrator no more.
 
-    Raises Forbidden as `rights.require_over` too.
+    Raises Forbidden as `rights.require_over` and `rights.require_recent` too.
     """
+    require_recent(who, engine.clock())
     given, lasts = to_give(who, scopes), to_last(who, lifetime, engine.clock())
     owner = await engine.access.user(user)
     require_over(who, owner.role)

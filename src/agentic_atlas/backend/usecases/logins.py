@@ -1,9 +1,10 @@
 """Logins by code: begun by whoever asks, decided by a user, answered with an API key of that user's."""
 
 from agentic_atlas.backend.domain.people import Account, with_password_of
+from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.rights import AgentToken, Principal, to_last
+from agentic_atlas.backend.rights import AgentToken, Principal, require_recent, to_last
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import login_info, new_api_key
 from agentic_atlas.errors import Forbidden, Unauthenticated
@@ -29,11 +30,13 @@ async def approve(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
 
     Raises:
         NotFound: no login waits for this code (`login_code_not_found`). Busy: too many wrong codes.
-        Forbidden: an agent's token approves nothing.
+        Forbidden: an agent's token approves nothing; of an administrator see `rights.require_recent`.
     """
     if isinstance(who.credential, AgentToken):
         raise Forbidden("a login is approved by a person")
     now = engine.clock()
+    if who.user.role is Role.ADMIN:
+        require_recent(who, now)
     login = engine.logins.approve(user_code, user_id=who.user.id, key_digest=who.credential.digest, now=now)
     return login_info(login, now)
 

@@ -5,7 +5,7 @@ from agentic_atlas.backend.domain.people import WaysIn
 from agentic_atlas.backend.domain.records import ApiKey, Role, User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import end_made, look_again
-from agentic_atlas.backend.rights import Credential, Principal, Visible, key_invalid, require_over
+from agentic_atlas.backend.rights import Credential, Principal, Visible, key_invalid, require_over, require_recent
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
@@ -20,8 +20,13 @@ async def whoami(who: Principal, engine: Engine) -> tuple[str, Credential]:
 
 @use_case
 async def create(who: Principal, engine: Engine, name: str, role: Role) -> User:
-    """Make a user; raises Conflict (`user_exists`), InvalidInput or Forbidden (see `rights.require_over`)."""
+    """Make a user; raises Conflict (`user_exists`), InvalidInput or Forbidden.
+
+    For that see `rights.require_over` and, of an administrator, `rights.require_recent`.
+    """
     require_over(who, role)
+    if role is Role.ADMIN:
+        require_recent(who, engine.clock())
     user = User(engine.ids("usr"), check_name(name, "a user"), role, engine.clock())
     await engine.store.users.add(user)
     return user
@@ -46,12 +51,10 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
     Raises:
         NotFound: no such user (`user_not_found`).
         Conflict: it would shut out the one who asks, or leave no administrator (`last_administrator`).
-        Forbidden: see `rights.require_over`.
+        Forbidden: see `rights.require_over` and, of who is to administer from then on, `rights.require_recent`.
     """
     user = await engine.access.user(name)
-    require_over(who, user.role, role or user.role)
-    if user.id == who.user.id and (disabled or role not in (None, Role.ADMIN)):
-        raise Conflict("you can't take your own rights away: let another administrator do it")
+    _check_change(who, user, role, engine.clock(), disabled=disabled)
     at = None if disabled is None else engine.clock() if disabled else 0.0
     changed, ended = await engine.store.users.update(user.id, engine.clock(), role=role, disabled_at=at)
     engine.access.forget()
@@ -68,6 +71,16 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
             elif agent.disabled_at is None:
                 engine.router.say(Readmit(agent.id))
     return changed or user
+
+
+def _check_change(who: Principal, user: User, role: Role | None, now: float, *, disabled: bool | None) -> None:
+    """Raise what `update` does where somebody may not change a user like this."""
+    require_over(who, user.role, role or user.role)
+    if user.id == who.user.id and (disabled or role not in (None, Role.ADMIN)):
+        raise Conflict("you can't take your own rights away: let another administrator do it")
+    enabled = disabled is False or (user.disabled_at is None and not disabled)
+    if enabled and (role or user.role) is Role.ADMIN and not user.administers:
+        require_recent(who, now)
 
 
 @use_case

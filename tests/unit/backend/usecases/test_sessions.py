@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.people import Entered, Visitor, set_password
 from agentic_atlas.backend.domain.records import Role
-from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import sessions, users
-from agentic_atlas.errors import NotFound, Unauthenticated
+from agentic_atlas.backend.rights import RECENT_LOGIN, Principal
+from agentic_atlas.backend.usecases import invitations, keys, logins, sessions, users
+from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.errors import Forbidden, NotFound, Unauthenticated
 from tests.unit.backend.network import NOW, Network, settle
 
 RIGHT = ("ada", "right", "")
@@ -26,6 +29,11 @@ async def prepared() -> tuple[Network, Principal]:
 async def log_in(network: Network, visitor: Visitor | None = None) -> tuple[Entered, Principal]:
     entered = await sessions.log_in(None, network.application, *RIGHT, visitor or Visitor())
     return entered, await network.application.recognise(entered.secret)
+
+
+async def approved(on: Application, who: Principal) -> None:
+    codes = await logins.begin(None, on, "box", "192.0.2.1")
+    await logins.approve(who, on, codes.user_code)
 
 
 async def test_who_logs_in_is_known_by_a_session_until_they_log_out() -> None:
@@ -47,6 +55,54 @@ async def test_an_api_key_is_no_session_and_does_not_log_out() -> None:
         await sessions.current(ada, network.application)
     await sessions.log_out(ada, network.application)
     assert ada.credential.id in [key.id for key in await network.store.users.keys_of(ada.user.id)]
+
+
+GIVES: dict[str, Callable[[Application, Principal], Awaitable[object]]] = {
+    "a link": lambda on, who: invitations.create(who, on, "eve", None),
+    "an administrator": lambda on, who: users.create(who, on, "mal", Role.ADMIN),
+    "the role": lambda on, who: users.update(who, on, "eve", role=Role.ADMIN, disabled=None),
+    "the role back": lambda on, who: users.update(who, on, "old", role=None, disabled=False),
+    "another's key": lambda on, who: keys.create_for(who, on, "eve"),
+    "a key for all": lambda on, who: keys.create(who, on),
+    "a key for users": lambda on, who: keys.create(who, on, scopes=["users:admin"]),
+    "a login": approved,
+}
+"""What goes on when the session is over that it was done in, by whoever found the browser."""
+
+
+@pytest.mark.parametrize("what", GIVES)
+async def test_rights_that_outlast_a_session_are_given_soon_after_a_log_in_or_with_a_key(what: str) -> None:
+    network, ada = await prepared()
+    root, on = await network.user("root", Role.ADMIN), network.application
+    for name, role in (("eve", Role.MEMBER), ("old", Role.ADMIN)):
+        await users.create(root, on, name, role)
+    await users.update(root, on, "old", role=None, disabled=True)
+    await users.update(root, on, "ada", role=Role.ADMIN, disabled=None)
+    _, who = await log_in(network)
+    before = await network.store.users.find(limit=9)
+    network.clock.now += RECENT_LOGIN + 1
+    with pytest.raises(Forbidden, match="log in with your browser again, and do this there within 10 minutes") as found:
+        await GIVES[what](on, who)
+    assert (found.value.code, await network.store.users.find(limit=9)) == ("log_in_again", before)
+    assert await on.authenticate((await keys.create(ada, on)).key), "a program is not asked"
+    _, again = await log_in(network)
+    await GIVES[what](on, again)
+
+
+async def test_what_gives_nobody_an_administrator_s_rights_is_done_in_any_session() -> None:
+    network, _ = await prepared()
+    root, on = await network.user("root", Role.ADMIN), network.application
+    _, member = await log_in(network)
+    network.clock.now += RECENT_LOGIN + 1
+    await keys.create(member, on)
+    await approved(on, member)
+    await users.update(root, on, "ada", role=Role.ADMIN, disabled=None)
+    who = replace(member, user=await network.engine.access.user("ada"))
+    await keys.create(who, on, scopes=["tasks:call"])
+    await users.create(who, on, "eve", Role.MEMBER)
+    await users.update(who, on, "eve", role=Role.VIEWER, disabled=None)
+    await users.update(who, on, "root", role=Role.ADMIN, disabled=False)
+    await users.update(who, on, "root", role=Role.MEMBER, disabled=None)
 
 
 async def test_a_machine_gets_a_key_that_ends_after_a_while() -> None:

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from agentic_atlas.backend.accounts import SignOn, Vouched
 from agentic_atlas.backend.domain.people import BrowserSession, Entered, Visitor, set_password
 from agentic_atlas.backend.domain.records import ApiKey, Role
-from agentic_atlas.backend.engine.people import RECENT_LOGIN
 from agentic_atlas.backend.ports import AuditFilter
-from agentic_atlas.backend.rights import Principal
+from agentic_atlas.backend.rights import RECENT_LOGIN, Principal
 from agentic_atlas.backend.usecases import accounts, identities, keys, sessions, single_sign_on, users
 from agentic_atlas.errors import AtlasError, Conflict, Forbidden, NotFound, Unauthenticated
 from tests.unit.backend.network import Network
