@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 from agentic_atlas import Client
 from tests.browser import browser
 from tests.e2e.processes import Platform, connected
+from tests.faults.proxy import Proxy
 from tests.looked_at import DESKTOP, PHONE, SCHEMES, log_in, set_password, window
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script> {{ 7 * 7 }} \u202e\u0007"
@@ -95,6 +96,32 @@ def test_a_task_is_followed_from_its_question_to_its_end(desk: Platform, opened:
         page.get_by_role("link", name="Change the input").click()
         expect(page.locator("#main")).to_contain_text("city")
         assert page.locator("main img:not([role]), main script").count() == 0
+        assert one.faults == []
+
+
+def test_a_cut_connection_is_seen_while_it_lasts_and_told_afterwards(desk: Platform, opened: Browser) -> None:
+    with (
+        window(opened, desk) as one,
+        Client(desk.url, api_key=desk.api_key) as atlas,
+        Proxy(int(desk.environ["ATLAS_ROUTER_PORT"])) as proxy,
+        desk.agent("cut", DESK.replace('"desk"', '"cut"'), ROUTER_WS_URL=proxy.url) as agent,
+    ):
+        agent.wait_for(connected)
+        log_in(one)
+        task = atlas.submit("cut", "endless")
+        page = one.go(f"/tasks/{task.id}")
+        expect(page.locator(".events")).to_contain_text("runs, attempt 1")
+        proxy.refuse(True)
+        proxy.reset()
+        expect(page.locator(".timeline-row .bar-cut")).to_have_count(1)
+        expect(page.get_by_role("region", name="Attempts")).to_contain_text("so far")
+        expect(page.locator(".event-connection.tone-warn")).to_contain_text("it was cut, or the process was killed")
+        proxy.refuse(False)
+        expect(page.locator(".events")).to_contain_text("resumed after")
+        expect(page.get_by_role("region", name="Attempts")).to_contain_text(", resumed")
+        task.cancel()
+        expect(page.locator("h1")).to_contain_text("canceled")
+        assert one.violations() == []
         assert one.faults == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentic_atlas import Client
+from agentic_atlas import Client, TaskError, TaskHandle
 from tests.e2e.processes import PATIENCE
 from tests.faults import ledgers
 from tests.faults.proxy import Proxy
@@ -77,6 +77,50 @@ def test_a_cut_of_three_seconds_during_a_hundred_running_tasks_fails_none_and_re
         f"{times} cuts of 3 s, {running} tasks running, {ended} of them ended while cut",
         "all completed with their own output, each at its first attempt, each started once",
     )
+
+
+def test_a_task_tells_when_its_connection_was_lost_and_whether_it_came_back(tmp_path: Path) -> None:
+    with cuttable(tmp_path, grace="4") as (stage, proxy):
+        worker = add(stage, proxy, "cut")
+
+        def cuts(task: TaskHandle) -> list[tuple[bool, str | None]]:
+            (traced,) = client.tasks.trace(task.id).tasks
+            return [(cut.resumed, cut.why) for attempt in traced.attempts for cut in attempt.cuts]
+
+        with Client(stage.server.url, api_key=stage.server.api_key) as client:
+            quiet = client.submit("cut", "repeatable", payload="quiet", seconds=0.1)
+            quiet.result(PATIENCE)
+            task = client.submit("cut", "repeatable", payload="cut", seconds=4.0)
+            stage.begun(2)
+            proxy.refuse(True)
+            proxy.reset()
+            SOON.wait(1.0)
+            assert cuts(task) == [(False, "cut")]
+            proxy.refuse(False)
+            task.result(PATIENCE)
+            (traced,) = client.tasks.trace(task.id).tasks
+            (cut,) = traced.attempts[0].cuts
+            assert cut.resumed
+            assert cut.ended_at is not None
+            assert 1.0 <= (cut.ended_at - cut.began_at).total_seconds() <= 4.0
+            assert cuts(quiet) == []
+            assert "connection" not in [event.kind for event in quiet.events()]
+
+            task = client.submit("cut", "repeatable", payload="restart", seconds=6.0)
+            stage.begun(3)
+        stage.server.kill()
+        stage.server.start()
+        with Client(stage.server.url, api_key=stage.server.api_key) as client:
+            task = client.tasks.get(task.id)
+            task.result(PATIENCE)
+            assert cuts(task) == [(True, "absent")]
+
+            task = client.submit("cut", "once", payload="gone", seconds=60.0)
+            stage.begun(4)
+            worker.kill()
+            with pytest.raises(TaskError, match="its connection was cut or its process killed"):
+                task.result(PATIENCE)
+            assert cuts(task) == [(False, "cut")]
 
 
 @pytest.mark.timeout(900)

@@ -154,7 +154,8 @@ class RouterDoor:
             self._engine.credit.instances.waits(instance_id, said.seconds)
 
     def _departed(self, said: Departed) -> None:
-        self._engine.credit.departed(said)
+        if self._engine.credit.departed(said) and not said.expected:
+            self._engine.cuts.lost(said)
         self._calls.departed(said.instance)
         if not said.expected:
             self._spawn(self._asked.depart(said))

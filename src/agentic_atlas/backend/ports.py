@@ -635,17 +635,18 @@ class Attention(Protocol):
         """Return tokens of such agents that end in this time, the first first, unless another has their place."""
 
 
-STEPS = frozenset((TaskEventKind.STATE, TaskEventKind.QUESTION, TaskEventKind.ANSWER, TaskEventKind.ARTIFACT))
+STEPS = frozenset(set(TaskEventKind) - {TaskEventKind.PROGRESS, TaskEventKind.CHUNK, TaskEventKind.LOG})
 """Events that say what became of a task; the others are what its agent reported meanwhile."""
 
 
 class Traces(Protocol):
     """What happened to tasks that belong together."""
 
-    async def steps(self, lasts: Sequence[tuple[str, int]]) -> list[TaskEvent]:
+    async def steps(self, lasts: Sequence[tuple[str, int]], cuts_of: str = "") -> list[TaskEvent]:
         """Return the events that say what became of these tasks, each given with the number of its last event.
 
-        Those of a task stand in their order. Of one with very many the first and the last are looked at.
+        Those of a task stand in their order. Of one with very many the first and the last are looked at, and those in
+        between for when the connection was cut of the task with the id `cuts_of`.
         """
 
 

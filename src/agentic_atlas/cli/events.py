@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from agentic_atlas.cli.times import took
 from agentic_atlas.cli.wording import expected
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def summary(event: EventInfo) -> str:
         "artifact": _artifact,
         "question": _question,
         "answer": _answer,
+        "connection": _connection,
     }
     describe = shown.get(event.kind)
     return _plain(event.data) if describe is None else describe(event.data)
@@ -72,6 +74,7 @@ def _state(data: Mapping[str, object]) -> str:
     if data.get("attempt", 1) not in (None, 0, 1):
         parts.append(f"attempt {data['attempt']}")
     fault = ": ".join(str(data[name]) for name in ("code", "message") if data.get(name))
+    fault = fault or (f"given back: {data['returned']}" if data.get("returned") else "")
     return ", ".join(parts) + (f" ({fault})" if fault else "")
 
 
@@ -106,6 +109,14 @@ def _answer(data: Mapping[str, object]) -> str:
         return f"{data.get('question', '')}: nobody answered in time"
     by = f", by {data['by']}" if data.get("by") else ""
     return f"{data.get('question', '')}: {_plain(data.get('answer'))}{by}"
+
+
+def _connection(data: Mapping[str, object]) -> str:
+    seconds = data.get("seconds", 0)
+    after = f" after {took(seconds)}" if isinstance(seconds, int | float) and seconds > 0 else ""
+    if data.get("connection") == "resumed":
+        return f"resumed{after}"
+    return f"lost ({data.get('why', 'cut')}): the attempt waits for {data.get('instance', 'its instance')}"
 
 
 def _word(value: object) -> str:

@@ -136,7 +136,18 @@ def _answer(data: Mapping[str, Json]) -> str:
     return "nobody answered in time" if data.get("expired") else json_text.written(data.get("answer"))
 
 
-_WORDS: Final = {"state": _state, "log": _log, "artifact": _artifact, "question": _question, "answer": _answer}
+def _connection(data: Mapping[str, Json]) -> str:
+    return "there again" if data.get("connection") == "resumed" else "lost: the attempt waits for its instance"
+
+
+_WORDS: Final = {
+    "state": _state,
+    "log": _log,
+    "artifact": _artifact,
+    "question": _question,
+    "answer": _answer,
+    "connection": _connection,
+}
 
 
 def _visible(text: str, most: int | None = _LINE) -> str:

@@ -57,6 +57,10 @@ class Loss(StrEnum):
     """It is connected, and does not know the attempt."""
     ABSENT = "absent"
     """It did not come back after a start of the server."""
+    SHUT_OUT = "shut_out"
+    """Its connection was closed: its token had ended, or its agent was disabled."""
+    REPLACED = "replaced"
+    """It gave no sign of life, and another process with its token took its place."""
 
 
 class Holdup(StrEnum):

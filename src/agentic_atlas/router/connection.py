@@ -6,7 +6,7 @@ says from `welcome` on is taken by `RegisteredAgent`.
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
@@ -181,7 +181,7 @@ class Connection(Receiver):
     def close(self, code: int, reason: str, retry_after: float | None = None, message: str = "") -> None:
         """Close it; a second time changes nothing. `message` is for people, where the codes alone do not tell."""
         if not self.over:
-            self.loss = Loss.SILENT if code == CloseCode.TIMEOUT else Loss.CUT
+            self.loss = _LOSSES.get(code, Loss.CUT)
             self._session.close()
             self._transport.close(int(code), encode_reason(reason, retry_after, message))
             self._end(reason, int(code))
@@ -275,6 +275,17 @@ def _rest(connection: Connection, context: RouterContext, began: float) -> None:
         connection.incoming.pause(Pause.RESTING)
         rest = min(_REST * took, settings.longest_rest)
         asyncio.get_running_loop().call_later(rest, connection.resume, Pause.RESTING)
+
+
+_LOSSES: Mapping[int, Loss] = {
+    CloseCode.TIMEOUT: Loss.SILENT,
+    CloseCode.REPLACED: Loss.REPLACED,
+    **dict.fromkeys(
+        (CloseCode.TOKEN_EXPIRED, CloseCode.TOKEN_REVOKED, CloseCode.AGENT_DISABLED),
+        Loss.SHUT_OUT,
+    ),
+}
+"""Why what a connection held is lost, where it is closed with one of these."""
 
 
 class Patience:

@@ -209,7 +209,7 @@ class Router:
         instance = connection.agent.instance
         if not any(self._hub.ready(instance.agent_id)):
             self._absent[instance.agent_id] = now + grace
-        self.context.tell(Departed(instance, connection.patience.quiet(now), grace, self._closed))
+        self.context.tell(Departed(instance, connection.patience.quiet(now), grace, self._closed, connection.loss))
 
     # -- inside
 

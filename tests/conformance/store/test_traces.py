@@ -6,6 +6,7 @@ from functools import partial
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import Task, TaskEventKind
+from agentic_atlas.protocol.tasks import Loss
 from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import NOW, claimed, completed, submitted
 
@@ -43,3 +44,21 @@ async def test_of_a_task_with_very_many_events_the_first_and_the_last_are_told(o
         await store.tasks.change("task_00000001", completed)
         found = await store.traces.steps([("task_00000001", 303)])
         assert [one.seq for one in found] == [1, 2, 303]
+
+
+async def test_of_the_task_that_is_asked_about_every_cut_is_told(opened: Open) -> None:
+    async with opened() as store:
+        await store.tasks.add(submitted(1))
+        await store.tasks.change("task_00000001", claimed)
+        for n in range(1, 301):
+            await store.tasks.change("task_00000001", partial(reported, n, TaskEventKind.CHUNK))
+        for n in range(2):
+            told = lifecycle.ConnectionData("lost", "inst_1", why=Loss.CUT)
+            cut = partial(lifecycle.connection, attempt=1, said=told, now=NOW + 301 + n)
+            await store.tasks.change("task_00000001", cut)
+        for n in range(301, 401):
+            await store.tasks.change("task_00000001", partial(reported, n, TaskEventKind.CHUNK))
+        found = await store.traces.steps([("task_00000001", 404)], cuts_of="task_00000001")
+        assert [(one.seq, one.kind.value) for one in found] == [
+            (1, "state"), (2, "state"), (303, "connection"), (304, "connection"),
+        ]  # fmt: skip

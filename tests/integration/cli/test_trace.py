@@ -31,3 +31,22 @@ def test_each_task_is_below_the_one_that_called_it_with_why_it_was_tried_again(p
     assert "completed" in lines[4]
     assert "older ones" in shown.stderr
     assert json.loads(printed(atlas("trace", "t1", "--json")))["more"] is True
+
+
+def test_a_cut_of_its_connection_stands_below_the_attempt_with_what_came_of_it(platform: Platform) -> None:
+    cut = {"began_at": AT, "ended_at": LATER, "resumed": True, "why": "silent"}
+    away = cut | {"ended_at": None, "resumed": False, "why": "cut"}
+    back = ONCE | {"end": "submitted", "returned": "draining"}
+    platform.trace = {
+        "trace_id": "ab" * 16,
+        "tasks": [
+            {"task": CALLED, "depth": 0, "attempts": [ONCE | {"cuts": [cut, away]}]},
+            {"task": CALLED, "depth": 1, "attempts": [back, ONCE | {"number": 2, "cuts": [cut | {"resumed": False}]}]},
+        ],
+        "more": False,
+    }
+    lines = printed(atlas("trace", "t2")).splitlines()
+    assert lines[2].split() == ["·", "connection", "cut", "resumed", "2.00", "s", "silent"]
+    assert lines[3].split() == ["·", "connection", "cut", "cut", "cut"]
+    assert "given back: draining" in lines[5]
+    assert lines[7].split()[:6] == ["│", "·", "connection", "cut", "never", "resumed"]

@@ -8,6 +8,7 @@ attempt, and what its reports of it change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import Raw
@@ -51,6 +52,8 @@ class StateData(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str | None = None
     accepted: bool = False
     """The instance has the attempt and has started it."""
+    returned: RefuseReason | None = None
+    """Why the instance gave the attempt back without having started it."""
 
 
 class AnswerData(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,6 +66,17 @@ class AnswerData(msgspec.Struct, frozen=True, omit_defaults=True):
     """Nobody answered in time: `answer` says nothing."""
     by: str = ""
     """Who answered."""
+
+
+class ConnectionData(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Data of a `connection` event."""
+
+    connection: Literal["lost", "resumed"]
+    instance: str
+    seconds: float = 0.0
+    """For how long it had been lost by then."""
+    why: Loss | None = None
+    """Of one that is lost: what is known of why; `absent` since a start of the server."""
 
 
 def submit(task: Task) -> Change:
@@ -109,13 +123,22 @@ def refuse(task: Task, attempt: int, now: float, reason: RefuseReason = RefuseRe
     if reason in _OF_THE_TASK:
         rest = min(2.0 ** min(attempt, 10), _LONGEST_REST)
         task = msgspec.structs.replace(task, not_before=now + rest)
-    return _requeue(task, Trigger.REFUSE, now)
+    return _requeue(task, Trigger.REFUSE, now, returned=reason)
 
 
 _OF_THE_TASK = (RefuseReason.UNKNOWN_SKILL, RefuseReason.GUARD)
 """Refusals that say nothing of the instance, which therefore gets more tasks at once."""
 _LONGEST_REST = 60.0
 """Seconds; who can take the task may be there any time."""
+
+
+def connection(task: Task, attempt: int, said: ConnectionData, now: float) -> Change | None:
+    """The connection of the instance that has the attempt was lost, or is there again; the attempt goes on."""
+    if not _current(task, attempt) or task.instance_id != said.instance:
+        return None
+    seq = task.last_seq + 1
+    event = TaskEvent(task.id, seq, now, TaskEventKind.CONNECTION, msgspec.json.encode(said), attempt)
+    return Change(msgspec.structs.replace(task, last_seq=seq, updated_at=now), (event,))
 
 
 def report(task: Task, attempt: int, n: int, kind: TaskEventKind, data: bytes, now: float) -> Change | None:
@@ -262,6 +285,8 @@ _HOW = {
     Loss.ENDED: "its process has ended",
     Loss.FORGOTTEN: "it does not run the task any more and gave no result",
     Loss.ABSENT: "it did not come back after the server was started",
+    Loss.SHUT_OUT: "its connection was closed, for its token had ended or its agent was disabled",
+    Loss.REPLACED: "another process with its token took its place",
 }
 
 
@@ -390,7 +415,14 @@ def _end(
     return _moved(task, ended, now, error)
 
 
-def _requeue(task: Task, trigger: Trigger, now: float, error: TaskFailure | None = None) -> Change | None:
+def _requeue(
+    task: Task,
+    trigger: Trigger,
+    now: float,
+    error: TaskFailure | None = None,
+    *,
+    returned: RefuseReason | None = None,
+) -> Change | None:
     state = after(task.state, trigger)
     if state is None:
         return None
@@ -407,7 +439,7 @@ def _requeue(task: Task, trigger: Trigger, now: float, error: TaskFailure | None
         updated_at=now,
         dialogue=task.dialogue.closed(now) if task.dialogue.questions else task.dialogue,
     )
-    return _moved(task, waiting, now, error)
+    return _moved(task, waiting, now, error, returned)
 
 
 def _settle(task: Task, data: AnswerData, now: float) -> Change | None:
@@ -436,13 +468,16 @@ def _fault(task: Task, asked: Question) -> TaskFailure | None:
     return None
 
 
-def _moved(before: Task, task: Task, now: float, error: TaskFailure | None = None) -> Change:
+def _moved(
+    before: Task, task: Task, now: float, error: TaskFailure | None = None, returned: RefuseReason | None = None
+) -> Change:
     data = StateData(
         task.state,
         task.attempt,
         task.instance_id or before.instance_id,
         error.code if error else None,
         error.message if error else None,
+        returned=returned,
     )
     return _logged(task, data, now)
 

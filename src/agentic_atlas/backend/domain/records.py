@@ -409,6 +409,8 @@ class TaskEventKind(StrEnum):
     QUESTION = "question"
     ANSWER = "answer"
     """A question was answered, or nobody did in time."""
+    CONNECTION = "connection"
+    """The connection of the instance that runs it was lost, or is there again."""
 
 
 class TaskEvent(msgspec.Struct, frozen=True):
@@ -420,7 +422,8 @@ class TaskEvent(msgspec.Struct, frozen=True):
     kind: TaskEventKind
     data: bytes
     """JSON. Of `state`: an object with `state`, and where they apply `attempt`, `instance`, `code`, `message`,
-    `accepted` (`lifecycle.StateData`); of `question` a `messages.Question`, of `answer` a `lifecycle.AnswerData`."""
+    `accepted` (`lifecycle.StateData`); of `question` a `messages.Question`, of `answer` a `lifecycle.AnswerData`,
+    of `connection` a `lifecycle.ConnectionData`."""
     attempt: int = 0
 
 

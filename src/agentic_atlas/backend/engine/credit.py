@@ -327,11 +327,11 @@ class Credits:
         account.heard_at = self._clock()
         return bool(self._free(account))
 
-    def departed(self, said: Departed) -> None:
-        """The connection ended, unless a newer one has taken its place already."""
+    def departed(self, said: Departed) -> bool:
+        """The connection ended; False when a newer one has taken its place already."""
         instance = said.instance
         if instance.generation < self.instances.latest(instance.instance_id):
-            return
+            return False
         self.instances.registered(instance)
         self.instances.waits(instance.instance_id, said.grace)
         account = self._agents.get(instance.agent_id, {}).pop(instance.instance_id, None)
@@ -342,6 +342,7 @@ class Credits:
             if not self._agents[instance.agent_id]:
                 del self._agents[instance.agent_id]
             self.noticed(instance.agent_id)
+        return True
 
     def close(self) -> None:
         """Nothing more is given out."""

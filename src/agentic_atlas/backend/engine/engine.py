@@ -17,6 +17,7 @@ from agentic_atlas.backend.engine.changes import Changes
 from agentic_atlas.backend.engine.circles import Circles
 from agentic_atlas.backend.engine.contention import Contention
 from agentic_atlas.backend.engine.credit import Credits
+from agentic_atlas.backend.engine.cuts import Cuts
 from agentic_atlas.backend.engine.dispatch import Dispatcher
 from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.key_uses import KeyUses
@@ -112,6 +113,7 @@ class Engine:
     registry: Registry
     feed: Feed
     dispatcher: Dispatcher
+    cuts: Cuts
     logins: Logins
     monitor: Monitor
     schemas: Schemas
@@ -156,6 +158,7 @@ class Engine:
             registry=registry,
             feed=feed,
             dispatcher=dispatcher,
+            cuts=Cuts(dispatcher, credit, clock, log),
             logins=Logins(settings.login_lifetime),
             monitor=Monitor(dispatcher, credit, router, clock, log),
             schemas=world.schemas,
@@ -186,10 +189,12 @@ class Engine:
         self.dispatcher.resume(open_tasks)
         held = [task for task in open_tasks if task.state in LEASED]
         known = [await self.store.agents.instances(agent_id) for agent_id in {task.agent_id for task in held}]
-        tokens = {instance.id: instance.root for instances in known for instance in instances}
+        there = [instance for instances in known for instance in instances]
+        tokens = {instance.id: instance.root for instance in there}
         for task in held:
             instance_id = task.instance_id or ""
             self.router.say(Adopt(task.id, task.attempt, instance_id, tokens.get(instance_id, "")))
+        self.cuts.restarted(held, {one.id: one.disconnected_at for one in there if one.disconnected_at is not None})
 
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""

@@ -13,7 +13,7 @@ class MemoryTraces:
         """Take where the tasks are."""
         self._tasks = tasks
 
-    async def steps(self, lasts: Sequence[tuple[str, int]]) -> list[TaskEvent]:
+    async def steps(self, lasts: Sequence[tuple[str, int]], cuts_of: str = "") -> list[TaskEvent]:
         """See the port."""
         found: list[TaskEvent] = []
         for task_id, last in lasts:

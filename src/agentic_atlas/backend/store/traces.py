@@ -1,12 +1,12 @@
 """What happened to the tasks of a trace, without what their agents reported meanwhile."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Integer, bindparam, literal_column, select
 
-from agentic_atlas.backend.domain.records import TaskEvent
+from agentic_atlas.backend.domain.records import TaskEvent, TaskEventKind
 from agentic_atlas.backend.ports import STEPS
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, Prepared
@@ -17,6 +17,10 @@ FIRST: Final = 200
 LAST: Final = 50
 """Events at its end that are looked at too."""
 
+MOST: Final = 1_000
+"""Events of a task between those that are told."""
+_CUT: Final = TaskEventKind.CONNECTION
+
 
 class SqlTraces:
     """`ports.Traces`."""
@@ -24,26 +28,32 @@ class SqlTraces:
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
 
-    async def steps(self, lasts: Sequence[tuple[str, int]]) -> list[TaskEvent]:
+    async def steps(self, lasts: Sequence[tuple[str, int]], cuts_of: str = "") -> list[TaskEvent]:
         """See the port."""
-        return await self._readers.run(lambda connection: list(_steps(connection, lasts)))
+        return await self._readers.run(lambda connection: list(_steps(connection, lasts, cuts_of)))
 
 
-def _steps(connection: Connection, lasts: Sequence[tuple[str, int]]) -> Iterator[TaskEvent]:
-    query = _prepared(connection.dialect)
+def _steps(connection: Connection, lasts: Sequence[tuple[str, int]], cuts_of: str) -> Iterator[TaskEvent]:
+    steps, cuts = _prepared(connection.dialect, STEPS), _prepared(connection.dialect, frozenset((_CUT,)))
     for task_id, last in lasts:
-        ranges = [(0, last)] if last <= FIRST + LAST else [(0, FIRST), (last - LAST, last)]
-        for after, to in ranges:
+        if last <= FIRST + LAST:
+            found = [(steps, 0, last)]
+        else:
+            between = [(cuts, FIRST, last - LAST)] if task_id == cuts_of else []
+            found = [(steps, 0, FIRST), *between, (steps, last - LAST, last)]
+        for query, after, to in found:
             for row in query.all(connection, (task_id, after, to)):
                 yield EVENTS.value(row)
 
 
 @lru_cache
-def _prepared(dialect: Dialect) -> Prepared:
+def _prepared(dialect: Dialect, kinds: Collection[TaskEventKind]) -> Prepared:
     """Compiled once, for a trace may have a thousand tasks."""
     after, to = (bindparam(name, type_=Integer) for name in ("after", "to"))
-    kinds: list[ColumnElement[str]] = [literal_column(f"'{kind}'") for kind in sorted(STEPS)]
+    named: list[ColumnElement[str]] = [literal_column(f"'{kind}'") for kind in sorted(kinds)]
     query = select(*EVENTS.read).where(
-        events.c.task_id == bindparam("task_id"), events.c.seq > after, events.c.seq <= to, events.c.kind.in_(kinds)
+        events.c.task_id == bindparam("task_id"), events.c.seq > after, events.c.seq <= to, events.c.kind.in_(named)
     )
-    return Prepared(dialect, query.order_by(events.c.seq), ("task_id", "after", "to"))
+    # Both written out: what is left out becomes a parameter.
+    most = query.order_by(events.c.seq).limit(literal_column(str(MOST))).offset(literal_column("0"))
+    return Prepared(dialect, most, ("task_id", "after", "to"))

@@ -121,7 +121,7 @@ async def _callers(engine: Engine, parent: Task) -> set[str]:
 async def _forward(engine: Engine, child: Task, asked: Call, replies: Replies) -> bool:
     async for page in engine.feed.follow(child.id, asked.after, _KEEP_ALIVE):
         for event in page:
-            if event.kind is TaskEventKind.STATE:
+            if event.kind in (TaskEventKind.STATE, TaskEventKind.CONNECTION):
                 continue
             reply = Reply(asked.id, ReplyKind.EVENT, child.id, event.seq, event.kind.value, msgspec.Raw(event.data))
             if not replies(reply):

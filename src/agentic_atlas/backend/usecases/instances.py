@@ -197,13 +197,15 @@ async def _settle(engine: Engine, said: Arrived, arrived: Instance, *, agent: st
             await engine.dispatcher.change(task.id, forgotten)
             lost_at_once.append(RunningAttempt(task.id, task.attempt))
     kept = [task for task in held.values() if task.id in known]
+    missed = [task for task in unknown if task.accepted_at is None]
+    engine.cuts.resumed(instance, (*kept, *missed))
     return Admit(
         to=said.number,
         instance=instance,
         agent=agent,
         owner=owner,
         attempts=tuple(verdicts),
-        held=tuple(assignment(task) for task in unknown if task.accepted_at is None),
+        held=tuple(assignment(task) for task in missed),
         cancels=tuple(lifecycle.stop_order(task) for task in kept if task.cancel_reason is not None),
         answers=tuple(Answer(task.id, task.attempt, reaction) for task in kept for reaction in task.dialogue.reactions),
         lost=tuple(lost_at_once),

@@ -4,20 +4,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from agentic_atlas.backend.domain.attempts import AttemptRecord, attempts
+from agentic_atlas.backend.domain.attempts import AttemptRecord, CutRecord, attempts
 from agentic_atlas.backend.domain.records import TaskEvent, TaskEventKind
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import maybe, moment, task_summary
-from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceInfo, TraceStep, TraceTask
+from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceCut, TraceInfo, TraceStep, TraceTask
 from agentic_atlas.protocol.caller.values import ErrorInfo
 
 MOST_TASKS: Final = 1_000
 """Tasks of a trace that are shown."""
 
 _MOST_HOSTS: Final = 20
+_OF_ATTEMPTS: Final = (TaskEventKind.STATE, TaskEventKind.CONNECTION)
 
 
 @use_case
@@ -31,7 +32,8 @@ async def show(who: Principal, engine: Engine, task_id: str) -> TraceInfo:
     found, more = await engine.store.tasks.find(TaskFilter(who.visible, trace_id=trace_id), limit=MOST_TASKS)
     known = {one.task.id: one for one in (*found, asked)}
     events: defaultdict[str, list[TaskEvent]] = defaultdict(list)
-    for event in await engine.store.traces.steps([(one.task.id, one.task.last_seq) for one in known.values()]):
+    lasts = [(one.task.id, one.task.last_seq) for one in known.values()]
+    for event in await engine.store.traces.steps(lasts, cuts_of=task_id):
         events[event.task_id].append(event)
     hosts = await _hosts(engine, {one.task.agent_id: None for one in known.values()})
     tasks = [
@@ -39,7 +41,7 @@ async def show(who: Principal, engine: Engine, task_id: str) -> TraceInfo:
             task=task_summary(one),
             depth=depth,
             attempts=[_attempt(attempt, hosts) for attempt in attempts(events[one.task.id])],
-            steps=[_step(event) for event in events[one.task.id] if event.kind is not TaskEventKind.STATE],
+            steps=[_step(event) for event in events[one.task.id] if event.kind not in _OF_ATTEMPTS],
         )
         for one, depth in _in_order(known)
     ]
@@ -76,6 +78,17 @@ def _attempt(attempt: AttemptRecord, hosts: Mapping[str, str]) -> TraceAttempt:
         ended_at=maybe(attempt.ended_at),
         end=None if end is None else end.state.value,
         error=None if end is None or end.code is None else ErrorInfo(code=end.code, message=end.message or ""),
+        returned=None if end is None or end.returned is None else end.returned.value,
+        cuts=tuple(_cut(cut) for cut in attempt.cuts),
+    )
+
+
+def _cut(cut: CutRecord) -> TraceCut:
+    return TraceCut(
+        began_at=moment(cut.began_at),
+        ended_at=maybe(cut.ended_at),
+        resumed=cut.resumed,
+        why=None if cut.why is None else cut.why.value,
     )
 
 

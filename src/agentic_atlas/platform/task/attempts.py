@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from agentic_atlas.platform.page import View
-from agentic_atlas.platform.task.timeline import stretches
+from agentic_atlas.platform.task.event_lines import RETURNED
+from agentic_atlas.platform.task.timeline import cut_words, cuts, stretches
 from agentic_atlas.platform.wording import duration, visible
 from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceTask
 
@@ -20,6 +22,7 @@ class Times(View, frozen=True):
         delivery: from a slot to its beginning there, likewise.
         ran: likewise; empty: it never did.
         people: of that it waited for people; empty: for none.
+        cut: for how long the connection of who had it was lost; empty: it never was.
     """
 
     took: str
@@ -27,6 +30,7 @@ class Times(View, frozen=True):
     delivery: str
     ran: str
     people: str
+    cut: str
 
 
 class AttemptRow(View, frozen=True):
@@ -39,8 +43,9 @@ class AttemptRow(View, frozen=True):
         began_at: when it was given to the instance.
         delivery: how long until the instance had begun it; empty: it never had.
         ran: how long it ran, or does so far.
-        end: a state, `lost` or `again`; empty while it goes on.
+        end: a state, `given back` or `tried again`; empty while it goes on.
         reason: why it ended.
+        cuts: how often and how long its connection was lost.
     """
 
     number: int
@@ -51,6 +56,10 @@ class AttemptRow(View, frozen=True):
     ran: str
     end: str
     reason: str
+    cuts: Sequence[str]
+
+
+_MOST_CUTS: Final = 10
 
 
 def times(task: TraceTask, now: datetime) -> Times:
@@ -60,6 +69,7 @@ def times(task: TraceTask, now: datetime) -> Times:
     for kind, at, to in found:
         sums[kind] += to - at
     ran = any(kind == "run" for kind, _, _ in found)
+    lost = [to - at for (_, at, to), _ in cuts(task, now)]
     ended = task.task.ended_at or now
     return Times(
         took=duration((ended - task.task.created_at).total_seconds()),
@@ -67,6 +77,7 @@ def times(task: TraceTask, now: datetime) -> Times:
         delivery=duration(sums["delivery"]) if task.attempts else "",
         ran=duration(sums["run"]) if ran else "",
         people=duration(sums["people"]) if sums["people"] else "",
+        cut=duration(sum(lost)) if lost else "",
     )
 
 
@@ -84,12 +95,28 @@ def _row(attempt: TraceAttempt, now: datetime) -> AttemptRow:
         began_at=attempt.began_at,
         delivery="" if accepted is None else duration((accepted - attempt.began_at).total_seconds()),
         ran="" if accepted is None else duration((ended - accepted).total_seconds()),
-        end="tried again" if attempt.end == "submitted" else attempt.end or "",
+        end=_ended(attempt),
         reason=_reason(attempt),
+        cuts=_cuts(attempt, now),
     )
 
 
+def _cuts(attempt: TraceAttempt, now: datetime) -> list[str]:
+    """Return its last cuts in words, and how many there were before."""
+    before = len(attempt.cuts) - _MOST_CUTS
+    last = [cut_words(cut, now) for cut in attempt.cuts[-_MOST_CUTS:]]
+    return [f"{before:,} before", *last] if before > 0 else last
+
+
+def _ended(attempt: TraceAttempt) -> str:
+    if attempt.returned is not None:
+        return "given back"
+    return "tried again" if attempt.end == "submitted" else attempt.end or ""
+
+
 def _reason(attempt: TraceAttempt) -> str:
+    if attempt.returned is not None:
+        return RETURNED.get(attempt.returned, "given back")
     if attempt.error is None:
         return ""
     return visible(f"{attempt.error.code}: {attempt.error.message[:_MOST_REASON]}", lines=True)

@@ -15,6 +15,13 @@ MOST_LINE: Final = 2_000
 """Characters of an event that are shown."""
 _MOST_FIELDS: Final = 12
 _MOST_WORD: Final = 200
+RETURNED: Final[Mapping[str, str]] = {
+    "busy": "given back: the instance had no time for it",
+    "draining": "given back: the instance is about to end",
+    "unknown_skill": "given back: the instance does not have this skill",
+    "guard": "given back: the skill's guard did not take it there",
+}
+"""Why an instance has not begun an attempt."""
 
 
 class EventLine(View, frozen=True):
@@ -25,7 +32,8 @@ class EventLine(View, frozen=True):
         last: of several the number of the last.
         at: when it happened.
         since: how long after the task was made.
-        kind: `state`, `progress`, `output`, `log`, `artifact`, `question` or `answer`.
+        kind: `state`, `progress`, `output`, `log`, `artifact`, `question`, `answer` or
+            `connection`.
         tone: `good`, `bad`, `warn` or empty.
         text: what it says.
         fields: what a line of a log has besides, in the order in which it was said.
@@ -102,6 +110,8 @@ def _state(data: Mapping[str, Any], before: str) -> _Told:
     if data.get("attempt"):
         words += f", attempt {data['attempt']}"
     fault = ": ".join(str(data[name]) for name in ("code", "message") if data.get(name))
+    if data.get("returned"):
+        return _Told(RETURNED.get(str(data["returned"]), "given back"), "warn")
     tone = {"completed": "good", "failed": "bad", "rejected": "bad", "input_required": "warn"}.get(state, "")
     return _Told(f"{words}. {fault}" if fault else words, tone or ("warn" if fault else ""))
 
@@ -152,6 +162,27 @@ def _answer(data: Mapping[str, Any]) -> _Told:
     return _Told(f"{number}. {_plain(data.get('answer'))}{by}")
 
 
+def _connection(data: Mapping[str, Any]) -> _Told:
+    seconds = data.get("seconds", 0)
+    lasted = duration(seconds) if isinstance(seconds, int | float) and seconds > 0 else ""
+    if data.get("connection") == "resumed":
+        return _Told(f"resumed after {lasted}" if lasted else "resumed on a new connection, before the cut was noticed")
+    why = _LOST.get(str(data.get("why", "")), _LOST["cut"])
+    for_long = f", for {lasted} by now" if lasted else ""
+    return _Told(f"lost: {why}{for_long}; the attempt is kept for its instance", "warn")
+
+
+_LOST: Final[Mapping[str, str]] = {
+    "cut": "it was cut, or the process was killed",
+    "silent": "the instance was not heard any more",
+    "left": "the instance closed it",
+    "absent": "the server was started anew, and the instance is not back yet",
+    "shut_out": "its token had ended or its agent was disabled",
+    "replaced": "another process with its token took its place",
+}
+"""Why the connection of an instance ended."""
+
+
 def _other(data: Mapping[str, Any]) -> _Told:
     return _Told(_plain(data))
 
@@ -162,4 +193,5 @@ _TOLD: Final[Mapping[str, Callable[[Mapping[str, Any]], _Told]]] = {
     "artifact": _artifact,
     "question": _question,
     "answer": _answer,
+    "connection": _connection,
 }

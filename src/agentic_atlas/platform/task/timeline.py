@@ -1,4 +1,4 @@
-"""The trace of a task as bars on one axis of time: when each task waited, was delivered, ran, and asked people."""
+"""The trace of a task as bars on one axis of time: when each waited, was delivered, ran, was cut, and asked people."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Final
 
 from agentic_atlas.platform.page import View
 from agentic_atlas.platform.wording import duration
-from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceInfo, TraceTask
+from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceCut, TraceInfo, TraceTask
 
 MOST_ROWS: Final = 100
 """Tasks of a trace that are shown around the one that was asked for."""
@@ -27,7 +27,7 @@ class TimelineBar(View, frozen=True):
     """A stretch of time of one task.
 
     Attributes:
-        kind: `queue`, `delivery`, `run` or `people`.
+        kind: `queue`, `delivery`, `run`, `people` or `cut`.
         left: where it begins, in percent of the axis.
         width: likewise.
         told: what it is, and how long it took.
@@ -154,6 +154,25 @@ def stretches(task: TraceTask, now: datetime) -> list[Stretch]:
     return [(kind, at, to) for kind, at, to in found if to > at or kind == "run"]
 
 
+def cuts(task: TraceTask, now: datetime) -> list[tuple[Stretch, str]]:
+    """Return when the connection of a task's instance was lost while it had an attempt, each with what came of it."""
+    found = []
+    for attempt in task.attempts:
+        for cut in attempt.cuts:
+            began = max(cut.began_at, attempt.began_at).timestamp()
+            over = (cut.ended_at or now).timestamp()
+            found.append((("cut", began, max(began, over)), cut_words(cut, now)))
+    return found
+
+
+def cut_words(cut: TraceCut, now: datetime) -> str:
+    """Tell how long a connection was lost, and whether it came back."""
+    took = duration(((cut.ended_at or now) - cut.began_at).total_seconds())
+    if cut.ended_at is None:
+        return f"cut for {took} so far"
+    return f"cut {took}, {'resumed' if cut.resumed else 'never resumed'}"
+
+
 def _of_attempt(attempt: TraceAttempt, began: float, ended: float) -> Iterator[Stretch]:
     accepted = ended if attempt.accepted_at is None else attempt.accepted_at.timestamp()
     yield "delivery", began, accepted
@@ -178,7 +197,8 @@ def _for_people(task: TraceTask, ended: float) -> Iterator[Stretch]:
 def _row(one: TraceTask, task_id: str, axis: _Axis, now: datetime) -> TimelineRow:
     task = one.task
     found = stretches(one, now)
-    words = [f"{_NAMES[kind]} {duration(to - at)}" for kind, at, to in found]
+    told = [(stretch, f"{_NAMES[stretch[0]]} {duration(stretch[2] - stretch[1])}") for stretch in found]
+    told += cuts(one, now)
     return TimelineRow(
         id=task.id,
         agent=task.agent,
@@ -187,8 +207,8 @@ def _row(one: TraceTask, task_id: str, axis: _Axis, now: datetime) -> TimelineRo
         indent=min(one.depth, _MOST_INDENT),
         this=task.id == task_id,
         took=duration((task.ended_at or now).timestamp() - task.created_at.timestamp()),
-        told=f"{task.agent} {task.skill}: {', '.join(words) or 'just begun'}",
-        bars=[_bar(stretch, told, axis) for stretch, told in zip(found, words, strict=True)],
+        told=f"{task.agent} {task.skill}: {', '.join(words for _, words in told) or 'just begun'}",
+        bars=[_bar(stretch, words, axis) for stretch, words in told],
         marks=[
             TimelineMark(left=_percent(axis.place(step.at.timestamp())), told=step.kind)
             for step in one.steps

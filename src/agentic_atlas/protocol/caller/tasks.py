@@ -190,7 +190,7 @@ class EventInfo(Shown, frozen=True, kw_only=True):
 
     seq: int
     at: datetime
-    kind: Annotated[str, _one_of(("state", "progress", "chunk", "log", "artifact", "question", "answer"))]
+    kind: Annotated[str, _one_of(("state", "progress", "chunk", "log", "artifact", "question", "answer", "connection"))]
     attempt: int
     data: Json
 

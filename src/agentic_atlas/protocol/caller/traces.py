@@ -6,6 +6,19 @@ from agentic_atlas.protocol.caller.tasks import TaskSummary
 from agentic_atlas.protocol.caller.values import ErrorInfo, Shown
 
 
+class TraceCut(Shown, frozen=True, kw_only=True):
+    """A time in which the instance that had an attempt was not connected; the attempt went on there, or was lost."""
+
+    began_at: datetime
+    ended_at: datetime | None
+    """When it was connected again, or the attempt ended; null while it is away."""
+    resumed: bool
+    """It came back."""
+    why: str | None
+    """`cut`, `silent`, `left`, `shut_out`, `replaced`, or `absent` since a start of the server; null when nobody had
+    noticed it until it was there again."""
+
+
 class TraceAttempt(Shown, frozen=True, kw_only=True):
     """One delivery of a task to an instance."""
 
@@ -22,6 +35,10 @@ class TraceAttempt(Shown, frozen=True, kw_only=True):
     """The state of the task by its end: `submitted` when it waits for another attempt; null while it goes on."""
     error: ErrorInfo | None
     """Why it ended, where it did not complete."""
+    returned: str | None = None
+    """Why the instance gave it back without having begun it: `busy`, `draining`, `unknown_skill` or `guard`."""
+    cuts: tuple[TraceCut, ...] = ()
+    """When its connection was lost meanwhile."""
 
 
 class TraceStep(Shown, frozen=True, kw_only=True):

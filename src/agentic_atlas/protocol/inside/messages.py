@@ -166,6 +166,7 @@ class Departed(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True
     """Seconds for which its attempts wait."""
     expected: bool = False
     """It was sent away because the router ends: it comes back to the next one."""
+    why: Loss = Loss.CUT
 
 
 class Absent(msgspec.Struct, frozen=True, tag_field="type"):

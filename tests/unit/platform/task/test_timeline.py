@@ -10,7 +10,7 @@ import pytest
 from agentic_atlas.platform.task.attempts import attempt_rows, times
 from agentic_atlas.platform.task.timeline import MOST_ROWS, stretches, timeline
 from agentic_atlas.protocol.caller.tasks import CallerInfo, TaskSummary
-from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceInfo, TraceStep, TraceTask
+from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceCut, TraceInfo, TraceStep, TraceTask
 from agentic_atlas.protocol.caller.values import ErrorInfo
 
 START = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -60,6 +60,57 @@ def test_what_a_task_did_follows_each_other() -> None:
     assert told(task, 20) == [
         ("queue", 0, 1), ("delivery", 1, 2), ("run", 2, 4), ("queue", 4, 6), ("delivery", 6, 7), ("run", 7, 9),
     ]  # fmt: skip
+
+
+def cut(began: float, ended: float | None, *, resumed: bool = True) -> TraceCut:
+    return TraceCut(began_at=at(began), ended_at=None if ended is None else at(ended), resumed=resumed, why="cut")
+
+
+def test_when_the_connection_was_cut_is_hatched_and_told() -> None:
+    first = attempt(1, 1, 2, 40, cuts=(cut(3, 5.1), cut(8, 40, resumed=False)))
+    task = traced(summary(ended=50), first, attempt(2, 41, 42, None, cuts=(cut(45, None),)))
+    (row,) = timeline(TraceInfo(trace_id="", tasks=[task], more=False), "tsk_1", at(49)).rows
+    hatched = [(bar.left, bar.width, bar.told) for bar in row.bars if bar.kind == "cut"]
+    assert hatched == [
+        ("6.00%", "4.20%", "cut 2.1 s, resumed"),
+        ("16.00%", "64.00%", "cut 32 s, never resumed"),
+        ("90.00%", "8.00%", "cut for 4 s so far"),
+    ]
+    assert row.told.endswith("cut 2.1 s, resumed, cut 32 s, never resumed, cut for 4 s so far")
+    assert [one.cuts for one in attempt_rows(task, at(49))] == [
+        ["cut 2.1 s, resumed", "cut 32 s, never resumed"],
+        ["cut for 4 s so far"],
+    ]
+    assert times(task, at(49)).cut == "38.1 s"
+
+
+def test_an_attempt_that_was_cut_very_often_tells_of_the_last_times() -> None:
+    often = attempt(1, 1, 2, None, cuts=tuple(cut(n, n + 0.5) for n in range(3, 1_015)))
+    (row,) = attempt_rows(traced(summary(), often), at(2_000))
+    assert row.cuts == ["1,002 before", *["cut 500 ms, resumed"] * 10]
+
+
+ENDS = [
+    ("submitted", ErrorInfo(code="agent_lost", message="its process has ended"), None,
+     "tried again", "agent_lost: its process has ended"),
+    ("submitted", None, "draining", "given back", "given back: the instance is about to end"),
+    ("submitted", None, "busy", "given back", "given back: the instance had no time for it"),
+    ("submitted", None, "unknown_skill", "given back", "given back: the instance does not have this skill"),
+    ("submitted", None, "guard", "given back", "given back: the skill's guard did not take it there"),
+    ("submitted", ErrorInfo(code="handler_error", message="x"), None, "tried again", "handler_error: x"),
+    ("failed", ErrorInfo(code="timeout", message="too long"), None, "failed", "timeout: too long"),
+    ("canceled", ErrorInfo(code="canceled", message="by ada"), None, "canceled", "canceled: by ada"),
+    ("completed", None, None, "completed", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "error", "returned", "end", "reason"), ENDS)
+def test_every_end_of_an_attempt_has_its_reason(
+    state: str, error: ErrorInfo | None, returned: str | None, end: str, reason: str
+) -> None:
+    ended = attempt(1, 1, 2, 3, end=state, error=error, returned=returned)
+    (row,) = attempt_rows(traced(summary(), ended), at(9))
+    assert (row.end, row.reason) == (end, reason)
 
 
 @pytest.mark.parametrize(
