@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         TaskCounts,
         TimedCounts,
     )
+    from agentic_atlas.protocol.caller.system import LimitInfo, ServerInfo
     from agentic_atlas.protocol.caller.tasks import (
         CallerInfo,
         CallEvent,
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
         BlockingKeys,
         BlockingLogins,
         BlockingPeople,
+        BlockingServer,
         BlockingStatistics,
         BlockingTask,
         BlockingTasks,
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
     from agentic_atlas.sdk.client.http import Sources
     from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
+    from agentic_atlas.sdk.client.server import AsyncServer
     from agentic_atlas.sdk.client.statistics import AsyncStatistics
     from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
     from agentic_atlas.sdk.program import Served, run
@@ -150,6 +153,7 @@ _HOME: Final = {
     "agentic_atlas.protocol.caller.statistics": (
         "CallCount FailureCount SkillCounts StatisticsInfo TaskCounts TimedCounts"
     ),
+    "agentic_atlas.protocol.caller.system": "LimitInfo ServerInfo",
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
     "agentic_atlas.protocol.caller.traces": "TraceAttempt TraceInfo TraceStep TraceTask",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
@@ -161,12 +165,13 @@ _HOME: Final = {
     "agentic_atlas.sdk.client.audit": "AsyncAudit",
     "agentic_atlas.sdk.client.blocking": (
         "BlockingAccount BlockingAgents BlockingAudit BlockingBackups BlockingGroups BlockingKeys BlockingLogins "
-        "BlockingPeople BlockingStatistics "
+        "BlockingPeople BlockingServer BlockingStatistics "
         "BlockingTask BlockingTasks BlockingTokens Client"
     ),
     "agentic_atlas.sdk.client.errors": "ConnectionCut NotFinished UnexpectedAnswer",
     "agentic_atlas.sdk.client.http": "Sources",
     "agentic_atlas.sdk.client.people": "AsyncBackups AsyncGroups AsyncKeys AsyncLogins AsyncPeople",
+    "agentic_atlas.sdk.client.server": "AsyncServer",
     "agentic_atlas.sdk.client.statistics": "AsyncStatistics",
     "agentic_atlas.sdk.client.task": "TaskHandle TaskRequest",
     "agentic_atlas.sdk.program": "Served run",
@@ -197,6 +202,7 @@ __all__ = [
     "AsyncKeys",
     "AsyncLogins",
     "AsyncPeople",
+    "AsyncServer",
     "AsyncStatistics",
     "AsyncTasks",
     "AsyncTokens",
@@ -219,6 +225,7 @@ __all__ = [
     "BlockingKeys",
     "BlockingLogins",
     "BlockingPeople",
+    "BlockingServer",
     "BlockingStatistics",
     "BlockingTask",
     "BlockingTasks",
@@ -244,6 +251,7 @@ __all__ = [
     "IdentityInfo",
     "InvalidInput",
     "InvitationInfo",
+    "LimitInfo",
     "LinkPart",
     "ListedUser",
     "LoggedOut",
@@ -263,6 +271,7 @@ __all__ = [
     "RevokedToken",
     "SecondInstance",
     "Served",
+    "ServerInfo",
     "SessionInfo",
     "ShareInfo",
     "SigningKeyInfo",

@@ -6,8 +6,8 @@ from collections import defaultdict
 
 import pytest
 
+from agentic_atlas.compose.limits import attribute_docs
 from tests.docs.reference.limits import STRUCTS, Bound, constants, defaults, said
-from tests.docs.reference.source import attribute_docs
 
 OF_BOTH_ENDS = {"silent_beats", "tick"}
 """Each end of a connection has its own."""

@@ -12,7 +12,14 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.routes import WHOLE, Limit, RouteGroup
 from agentic_atlas.http.turns import Turns
-from agentic_atlas.protocol.caller.audit import ArchiveRequest, AuditArchive, AuditPage, AuditReport, AuditRows
+from agentic_atlas.protocol.caller.audit import (
+    ArchiveRequest,
+    AuditArchive,
+    AuditArchiveList,
+    AuditPage,
+    AuditReport,
+    AuditRows,
+)
 
 routes = RouteGroup("audit", "/api/v1/audit")
 
@@ -28,6 +35,8 @@ class WantedRows(BaseModel):
     who: Annotated[str | None, Field(max_length=200, description="Id or name of who did it.")] = None
     object: Annotated[str | None, Field(max_length=200, description="Id or name of what it was done to.")] = None
     since: Annotated[AwareDatetime | None, Field(description="Only what was done from then on.")] = None
+    until: Annotated[AwareDatetime | None, Field(description="Only what was done before.")] = None
+    address: Annotated[str | None, Field(max_length=200, description="Address that it was asked from.")] = None
 
 
 @routes.at("GET", "", answers=AuditPage)
@@ -40,7 +49,8 @@ async def find(
     after: Annotated[Seq | None, Field(description="`next` of the page before.")] = None,
 ) -> Response:
     """List what was done, newest first; administrators only."""
-    which = AuditFilter(wanted.action, wanted.who, wanted.object, wanted.since.timestamp() if wanted.since else None)
+    since, until = (None if at is None else at.timestamp() for at in (wanted.since, wanted.until))
+    which = AuditFilter(wanted.action, wanted.who, wanted.object, since, until, wanted.address)
     async with turns.turn(who.user.id):
         found = await audit.find(who, application, which, limit=limit, before=after)
         return json(AuditPage(items=found, next=str(found[-1].seq) if len(found) == limit else None))
@@ -58,6 +68,13 @@ async def verify(application: Application, who: Principal, turns: Turns) -> Resp
     """Look at every row, and say which are not as they were written; administrators only."""
     async with turns.turn(who.user.id):
         return json(await audit.verify(who, application))
+
+
+@routes.at("GET", "/archives", answers=AuditArchiveList)
+async def archives(application: Application, who: Principal, turns: Turns) -> Response:
+    """List the files with archived rows on the server's machine, the newest first; administrators only."""
+    async with turns.turn(who.user.id):
+        return json(AuditArchiveList(items=await audit.archives(who, application)))
 
 
 @routes.at("POST", "/archives", answers=AuditArchive, status=HTTPStatus.CREATED)

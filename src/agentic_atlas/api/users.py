@@ -2,6 +2,9 @@
 
 from functools import partial
 from http import HTTPStatus
+from typing import Annotated
+
+from pydantic import Field
 
 from agentic_atlas._version import __version__
 from agentic_atlas.backend.domain.people import BrowserSession
@@ -18,6 +21,7 @@ from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.protocol.caller.people import (
     ApiKeyInfo,
     ApiKeyList,
+    ApiKeyPage,
     ApiKeyRequest,
     NewApiKey,
     UserChange,
@@ -83,6 +87,21 @@ async def keys(application: Application, who: Principal, turns: Turns) -> Respon
     """List one's own API keys, newest first."""
     async with turns.turn(who.user.id):
         return json(ApiKeyList(items=[api_key_info(key) for key in await api_keys.find(who, application)]))
+
+
+@routes.at("GET", "/api-keys/all", answers=ApiKeyPage)
+async def all_keys(
+    application: Application,
+    who: Principal,
+    turns: Turns,
+    user: Annotated[str | None, Field(max_length=64, description="Name of a user; only theirs.")] = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response:
+    """List everybody's API keys, newest first, or those of one user; administrators only."""
+    async with turns.turn(who.user.id):
+        found = await api_keys.find_all(who, application, limit=limit, user=user, after=after)
+        return json(ApiKeyPage(items=found, next=found[-1].id if len(found) == limit else None))
 
 
 @routes.at("POST", "/api-keys", answers=NewApiKey, status=HTTPStatus.CREATED)

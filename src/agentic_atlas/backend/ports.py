@@ -37,6 +37,7 @@ from agentic_atlas.backend.domain.statistics import Tallies
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, AuditEntry, AuditHead
 from agentic_atlas.protocol.caller.backups import BackupInfo
+from agentic_atlas.protocol.caller.system import LimitInfo, ServerInfo
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.tasks import TaskState
@@ -546,6 +547,14 @@ class Users(Protocol):
     async def keys_of(self, user_id: str) -> list[ApiKey]:
         """Return the user's keys, newest first; of more than `MOST_SECRETS` the revoked ones are left out first."""
 
+    async def find_keys(
+        self, *, limit: int, user_id: str | None = None, after: str | None = None
+    ) -> list[tuple[ApiKey, User]]:
+        """Return the keys of this user, else everybody's, newest first, with their users; from the one after `after`.
+
+        That is the id of a key; it need not be there any more. Keys are in the order of their ids, as they are made.
+        """
+
     async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
         """Mark the key revoked and return it; with `user_id`, only when it is that user's."""
 
@@ -565,6 +574,10 @@ class AuditFilter(msgspec.Struct, frozen=True):
     """To what has this id or name."""
     since: float | None = None
     """Seconds since the epoch: only what was done from then on."""
+    until: float | None = None
+    """Likewise: only what was done before."""
+    address: str | None = None
+    """Only what was asked from there."""
 
 
 class AuditLog(Protocol):
@@ -609,6 +622,12 @@ class AuditHeads(Protocol):
 
     def anchor(self) -> AuditAnchor | None:
         """Return the anchor of what was archived; raises ConfigurationError where it can't be read."""
+
+    async def archives(self, most: int) -> list[AuditArchive]:
+        """Return the newest files with archived rows, the newest first.
+
+        Raises Unavailable (`archives_unreadable`), or ConfigurationError (`file_refused`) when one is no file of ours.
+        """
 
     async def archive(
         self, first: AuditAnchor | None, rows: AsyncIterable[Sequence[AuditEntry]], now: float
@@ -665,8 +684,21 @@ class Statistics(Protocol):
         """
 
 
+class ServerProcess(Protocol):
+    """The process that a network runs in, as people are told of it."""
+
+    async def limits(self) -> Sequence[LimitInfo]:
+        """Return the limits that are in force; `used` of none is known here."""
+
+    async def about(self, rows: Mapping[str, int]) -> ServerInfo:
+        """Return what it is; `rows` are those of its store."""
+
+
 class Store(Protocol):
     """Everything that is kept. One process owns it."""
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many rows there are: `tasks`, `agents`, `tokens`, `users`, `api_keys`, `audit`."""
 
     @property
     def tasks(self) -> Tasks:

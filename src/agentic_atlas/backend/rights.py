@@ -187,7 +187,7 @@ class Right(StrEnum):
     """Make and revoke what others act with in one's own name."""
     MANAGE_USERS = "manage_users"
     MANAGE_LOGINS = "manage_logins"
-    """Set what others log in with."""
+    """Set what others log in with, and look at all that they have: from where each came, too."""
     MANAGE_BACKUPS = "manage_backups"
     """Have every secret of the network in a file."""
     MANAGE_SIGNING_KEYS = "manage_signing_keys"
@@ -313,6 +313,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "keys.create": Right.MANAGE_OWN_KEYS,
     "keys.create_for": Right.MANAGE_USERS,
     "keys.find": Right.MANAGE_OWN_KEYS,
+    "keys.find_all": Right.MANAGE_LOGINS,
     "keys.revoke": Right.BE_KNOWN,
     "logins.begin": Right.OPEN,
     "logins.collect": Right.OPEN,
@@ -324,12 +325,17 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "system.figures": Right.OPEN,
     "system.tokens_in_use": Right.OPEN,
     "system.token_ends": Right.READ_TOKENS,
+    "system.limits": Right.BE_KNOWN,
+    "system.about": Right.BE_KNOWN,
     "signing.find": Right.MANAGE_SIGNING_KEYS,
     "signing.rotate": Right.MANAGE_SIGNING_KEYS,
     "signing.withdraw": Right.MANAGE_SIGNING_KEYS,
     "audit.find": Right.READ_AUDIT,
     "audit.rows": Right.READ_AUDIT,
     "audit.verify": Right.READ_AUDIT,
+    "audit.check": Right.READ_AUDIT,
+    "audit.checked": Right.READ_AUDIT,
+    "audit.archives": Right.READ_AUDIT,
     "audit.archive": Right.ARCHIVE_AUDIT,
     "backups.make": Right.MANAGE_BACKUPS,
     "backups.find": Right.MANAGE_BACKUPS,

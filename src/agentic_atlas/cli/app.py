@@ -41,6 +41,8 @@ ATLAS = CommandGroup(
             default="list",
         ),
         "whoami": Command("account:whoami", "Show who you are, and to which platform."),
+        "about": Command("about:about", "Show what the network's server is: version, times, data, certificate."),
+        "limits": Command("about:limits", "List the limits that are in force, and how much of them is used."),
         "version": Command("account:version", "Show the version of Agentic Atlas."),
         "completion": Command("shell:completion", "Print what makes a shell complete commands."),
         "agents": CommandGroup(
@@ -122,6 +124,7 @@ ATLAS = CommandGroup(
                 "list": Command("audit:show_list", "List what was done, newest first."),
                 "verify": Command("audit:verify", "Check every row of the log, here or of an export."),
                 "archive": Command("audit:archive", "Put old rows into a file, and remove them from the log."),
+                "archives": Command("audit:archives", "List the files with rows that were archived."),
                 "export": Command("audit:export", "Write the log as lines of JSON, with its signed head."),
             },
             default="list",

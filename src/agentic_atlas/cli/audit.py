@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from agentic_atlas.cli import audit_words, connection, output, times
+from agentic_atlas.cli import connection, output, times
 from agentic_atlas.cli.command.declared import Argument, Option, whole
 from agentic_atlas.cli.options import Iso, Json, Utc
 from agentic_atlas.errors import ConfigurationError
@@ -20,7 +21,7 @@ LONGEST = 600.0
 """Seconds that a server may take to check its log."""
 
 
-def show_list(
+def show_list(  # noqa: PLR0913  # each is an option of the command
     *,
     action: Annotated[
         str | None,
@@ -31,6 +32,8 @@ def show_list(
     since: Annotated[
         str | None, Option("--since", metavar="SPAN|TIME", help="Only newer ones: 30m, 12h, 7d, or a time in ISO 8601.")
     ] = None,
+    until: Annotated[str | None, Option("--until", metavar="SPAN|TIME", help="Only older ones.")] = None,
+    address: Annotated[str | None, Option("--from", metavar="ADDRESS", help="Only what was asked from there.")] = None,
     limit: Annotated[int, Option("--limit", metavar="N", type=whole(1, 10_000), help="How many.")] = 20,
     utc: Utc = False,
     iso: Iso = False,
@@ -38,12 +41,14 @@ def show_list(
 ) -> None:
     """List what was done, newest first; for administrators."""
     clock = times.clock(utc=utc, iso=iso)
-    newer = None if since is None else times.moment(since, clock.now())
+    newer, older = (None if at is None else times.moment(at, clock.now()) for at in (since, until))
 
     async def work() -> tuple[list[AuditEntry], int]:
         found: list[AuditEntry] = []
         async with connection.connect() as atlas:
-            async for entry in atlas.audit.list(action=action, who=who, object=what, since=newer):
+            async for entry in atlas.audit.list(
+                action=action, who=who, object=what, since=newer, until=older, address=address
+            ):
                 found.append(entry)
                 if len(found) == limit:
                     break
@@ -170,6 +175,25 @@ def archive(
     output.aside("Keep it elsewhere too: backups of the network do not have it.")
 
 
+def archives(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
+    """List the files with archived rows of the audit log, on the server's machine; for administrators."""
+
+    async def work() -> Sequence[AuditArchive]:
+        async with connection.connect() as atlas:
+            return await atlas.audit.archives()
+
+    found = connection.run(work())
+    if json:
+        output.document({"items": found})
+        return
+    clock = times.clock(utc=utc, iso=iso)
+    rows = [
+        (f"{one.anchor.archived - one.rows + 1:,} to {one.anchor.archived:,}", clock.short(one.anchor.at), one.path)
+        for one in found
+    ]
+    output.table(("rows", "archived", "file"), rows, shrinks=("file",))
+
+
 def _report(file: tuple[Path, ...], data_dir: Path | None) -> AuditReport:
     if file:
         from agentic_atlas.cli.audit_file import check
@@ -207,6 +231,8 @@ def _tell(report: AuditReport) -> None:
 
 
 def _row(entry: AuditEntry, clock: TimeFormat) -> tuple[str, ...]:
+    from agentic_atlas.protocol.caller import audit_words
+
     return (
         str(entry.seq),
         clock.short(entry.at),

@@ -67,6 +67,8 @@ def show_list(
     signing: Annotated[
         bool, Option("--signing", help="The keys that sign agents' tokens instead; administrators only.")
     ] = False,
+    every: Annotated[bool, Option("--all", help="Everybody's; administrators only.")] = False,
+    user: Annotated[str | None, Option("--user", metavar="NAME", help="Of this user; administrators only.")] = None,
     utc: Utc = False,
     iso: Iso = False,
     json: Json = False,
@@ -76,17 +78,20 @@ def show_list(
         _show_signing(times.clock(utc=utc, iso=iso), as_json=json)
         return
 
+    others = every or user is not None
+
     async def work() -> Sequence[ApiKeyInfo]:
         async with connection.connect() as atlas:
-            return await atlas.keys.list()
+            return [key async for key in atlas.keys.all(user=user)] if others else await atlas.keys.list()
 
     found = connection.run(work())
     if json:
         output.document({"items": found})
         return
     clock = times.clock(utc=utc, iso=iso)
-    columns = ("key", "begins", "name", "good for", "last used", "from", "created", "expires", "revoked")
-    rows = [_row(key, clock) for key in found]
+    columns = [*(["of"] if others else []), "key", "begins", "name", "good for", "last used", "from", "created"]
+    columns += ["expires", "revoked"]
+    rows = [(*([key.user] if others else []), *_row(key, clock)) for key in found]
     output.table(columns, rows, shrinks=("name", "good for"), drops=("created", "from"))
 
 

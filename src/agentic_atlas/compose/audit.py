@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, Audit
 
 ARCHIVES: Final = "audit"
 """Folder in the data folder with what was archived of the audit log."""
+_ARCHIVE: Final = re.compile(r"rows-([0-9]{1,18})-([0-9]{1,18})\.jsonl")
+_LONGEST_ANCHOR: Final = 4_096
 
 _Head = TypeVar("_Head", AuditHead, AuditAnchor)
 
@@ -65,6 +68,14 @@ class HeadFile:
     def anchor(self) -> AuditAnchor | None:
         """See the port."""
         return anchor_in(self._folder)
+
+    async def archives(self, most: int) -> list[AuditArchive]:
+        """See the port."""
+        try:
+            return await asyncio.to_thread(_archives_in, self._archives, most)
+        except OSError as error:
+            text = f"the archives in {self._archives} can't be read ({error.strerror or error})"
+            raise Unavailable(text, code="archives_unreadable") from error
 
     async def archive(
         self, first: AuditAnchor | None, rows: AsyncIterable[Sequence[AuditEntry]], now: float
@@ -121,6 +132,24 @@ def _read(folder: Path, kind: type[_Head], *, anchor: bool) -> _Head | None:
 
 def _at(now: float) -> datetime:
     return datetime.fromtimestamp(int(now), UTC)
+
+
+def _archives_in(folder: Path, most: int) -> list[AuditArchive]:
+    """Read the last line of the newest files; what does not end with an anchor is no archive."""
+    named = (_ARCHIVE.fullmatch(path.name) for path in (folder.iterdir() if folder.is_dir() else ()))
+    found = sorted(((int(name[2]), int(name[1]), name[0]) for name in named if name), reverse=True)
+    read = ((last - first + 1, folder / name, _last_anchor(folder / name)) for last, first, name in found[:most])
+    return [AuditArchive(path=str(path.absolute()), rows=rows, anchor=anchor) for rows, path, anchor in read if anchor]
+
+
+def _last_anchor(path: Path) -> AuditAnchor | None:
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_ANCHOR))
+        last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+    try:
+        return msgspec.json.decode(last, type=AuditAnchor)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def _opened(partial: Path) -> BinaryIO:

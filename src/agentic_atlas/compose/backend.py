@@ -16,7 +16,9 @@ from agentic_atlas.backend.ports import Checker, RouterPort
 from agentic_atlas.backend.store.database import SqlStore
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.audit import ARCHIVES, HeadFile
+from agentic_atlas.compose.certificate import Certificate
 from agentic_atlas.compose.keys import KeyFolder
+from agentic_atlas.compose.server import RunningServer
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.settings import Settings
@@ -29,6 +31,7 @@ class Neighbours:
     checker: Checker
     passwords: Passwords
     sign_on: SignOn | None = None
+    certificate: Certificate | None = None
 
 
 async def build(
@@ -57,6 +60,7 @@ async def build(
         key_store=KeyFolder(keys),
         heads=HeadFile(keys, settings.data_dir / ARCHIVES, load_or_create_audit_key(keys, wall()), network, log),
         sign_on=neighbours.sign_on,
+        server=RunningServer(settings, neighbours.certificate, clock),
     )
     engine = Engine.over(store, router, network, world, settings.engine)
     clock.jumped = partial(_clock_jumped, engine, log)

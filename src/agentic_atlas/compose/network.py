@@ -85,7 +85,10 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
                 log.debug(note)
             with hashing() as passwords:
                 async with checking(python_environ()) as checker:
-                    incoming, beside = Listening(api_socket, certificate), Neighbours(checker, passwords, provider)
+                    incoming, beside = (
+                        Listening(api_socket, certificate),
+                        Neighbours(checker, passwords, provider, certificate),
+                    )
                     async with _running(settings, log, store, ring, ids, incoming, beside) as up:
                         yield up
 

@@ -85,6 +85,13 @@ async def test_rows_are_found_newest_first_page_by_page(opened: Open) -> None:
         (AuditFilter(object="vm"), [4, 3, 2, 1]),
         (AuditFilter(object="tok_2"), []),
         (AuditFilter(since=NOW + 3 / 8), [4, 3]),
+        (AuditFilter(until=NOW + 2 / 8), [5, 1]),
+        (AuditFilter(since=NOW + 2 / 8, until=NOW + 4 / 8), [3, 2]),
+        (AuditFilter(since=NOW + 2, until=NOW + 4), []),
+        (AuditFilter(address="192.0.2.7"), [4, 3, 2, 1]),
+        (AuditFilter(address="192.0.2.70"), []),
+        (AuditFilter(who="ada", object="vm", action="tokens", address="192.0.2.7"), [3, 1]),
+        (AuditFilter(who="system", action="audit", until=NOW + 1), [5]),
     ],
 )
 async def test_what_is_looked_for_narrows(opened: Open, which: AuditFilter, seqs: list[int]) -> None:
@@ -92,6 +99,17 @@ async def test_what_is_looked_for_narrows(opened: Open, which: AuditFilter, seqs
         await furnish(store)
         await store.audit.append([AuditEvent(at=NOW, who=SYSTEM, action="audit.lost")])
         assert [row.seq for row in await store.audit.find(which, limit=10)] == seqs
+
+
+async def test_the_newest_of_many_ways_to_fit_are_found_page_by_page(opened: Open) -> None:
+    keys = [AuditActor(kind="api_key", id=f"key_{n}", user_id="usr_ada", name=f"ada/{n:03}") for n in range(300)]
+    async with opened() as store:
+        await store.audit.append([event(n, who) for n, who in enumerate(keys)])
+        await store.audit.append([event(400, BOB)])
+        which = AuditFilter(who="ada", since=NOW + 1)
+        assert [row.seq for row in await store.audit.find(which, limit=2)] == [300, 299]
+        assert [row.seq for row in await store.audit.find(which, limit=9, before=11)] == [10, 9]
+        assert [row.seq for row in await store.audit.find(AuditFilter(who="ada/007"), limit=9)] == [8]
 
 
 async def test_rows_are_older_up_to_the_first_one_that_is_not_and_the_last_one_never_is(opened: Open) -> None:

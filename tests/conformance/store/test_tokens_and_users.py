@@ -188,6 +188,32 @@ async def test_keys_of_a_user_are_listed_newest_first(opened: Open) -> None:
         assert await store.users.keys_of(BOB.id) == [api_key(3), api_key(2), api_key(1)]
 
 
+async def test_everybodys_keys_are_listed_newest_first_page_by_page(opened: Open) -> None:
+    async with opened() as store:
+        await populate(store)
+        for number in (2, 1, 3):
+            await store.users.add_key(api_key(number))
+        await store.users.add_key(api_key(4, user_id=ADA.id))
+        found = await store.users.find_keys(limit=3)
+        assert [(key, user.id) for key, user in found] == [
+            (api_key(4, user_id=ADA.id), ADA.id), (api_key(3), BOB.id), (api_key(2), BOB.id),
+        ]  # fmt: skip
+        following = await store.users.find_keys(limit=3, after="key_2")
+        assert following == [(api_key(1), BOB)]
+        theirs = await store.users.find_keys(limit=9, user_id=BOB.id, after="key_3")
+        assert [key for key, _ in theirs] == [api_key(2), api_key(1)]
+
+
+async def test_what_is_kept_is_counted(opened: Open) -> None:
+    async with opened() as store:
+        assert await store.counts() == dict.fromkeys(("tasks", "agents", "tokens", "audit", "users", "api_keys"), 0)
+        await populate(store)
+        await store.users.add_key(api_key(1))
+        counted = await store.counts()
+        assert (counted["users"], counted["api_keys"], counted["tasks"]) == (2, 1, 0)
+        assert counted["agents"] > 0
+
+
 async def test_a_key_keeps_its_first_characters_and_its_last_use(opened: Open) -> None:
     async with opened() as store:
         await populate(store)

@@ -9,13 +9,14 @@ from typing import Any, get_origin
 from agentic_atlas.api import page, system
 from agentic_atlas.api.app import ROUTES
 from agentic_atlas.api.describe import Document
+from agentic_atlas.compose.limits import attribute_docs
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.caller import accounts, agents, audit, backups, people, tasks, values
+from agentic_atlas.protocol.caller import system as server
 from tests.docs.reference.markdown import anchor, code, paragraphs, table, wrapped
-from tests.docs.reference.source import attribute_docs
 
 Json = dict[str, Any]
-_MODULES = (page, system, agents, audit, backups, people, accounts, tasks, values, messages)
+_MODULES = (page, system, agents, audit, backups, people, accounts, tasks, server, values, messages)
 
 
 @cache

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from agentic_atlas.compose.limits import attribute_docs
 from agentic_atlas.protocol.tasks import TERMINAL, TRANSITIONS, TaskState, Trigger
 from tests.docs.reference.markdown import code, fence, table
-from tests.docs.reference.source import attribute_docs
 
 _PLAIN = {
     Trigger.COMPLETE: "The handler returned an output.",

@@ -5,24 +5,18 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from agentic_atlas.backend.engine.census import OpenLimits
-from agentic_atlas.backend.engine.engine import EngineSettings
-from agentic_atlas.backend.engine.logged_in import SessionTimes
+from agentic_atlas.compose.limits import PARTS, attribute_docs, defaults
 from agentic_atlas.protocol.messages import Limits
-from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.settings import OF_PARTS, variable
 from tests.docs.reference.markdown import code, table
-from tests.docs.reference.source import PACKAGE, attribute_docs, files, module_docs, tree_of
+from tests.docs.reference.source import PACKAGE, files, module_docs, tree_of
 
-STRUCTS: tuple[type, ...] = (OpenLimits, EngineSettings, Limits, RouterSettings, SessionTimes, Timeouts)
-"""Structs of limits that are chosen where their part is built."""
+STRUCTS: tuple[type, ...] = (*PARTS, Timeouts)
+"""Structs of limits that are chosen where their part is built: of a network, and of an agent's link."""
 
 NO_LIMITS = {"PROTOCOL_VERSION", "FORMAT", "APPLICATION_ID", "PRIVATE_FOLDER", "PRIVATE_FILE", "ENDLESS"}
 """Numbers that are names."""
@@ -93,13 +87,6 @@ def of_constants() -> str:
             rows = [(code(bound.name), said(bound.value), code(bound.place), bound.meaning) for bound in here]
             pieces.append(f"### {title}\n\n{table(('limit', 'value', 'beside', 'meaning'), rows)}")
     return "\n\n".join(pieces)
-
-
-def defaults(kind: type) -> dict[str, Any]:
-    """Return the defaults of a struct or a dataclass by the names of its fields."""
-    if is_dataclass(kind):
-        return {field.name: field.default for field in fields(kind)}
-    return {field.name: field.default for field in msgspec.structs.fields(kind)}
 
 
 def said(value: float) -> str:

@@ -12,10 +12,11 @@ import msgspec
 
 import agentic_atlas
 from agentic_atlas import errors, testing
+from agentic_atlas.compose.limits import attribute_docs
 from agentic_atlas.protocol.caller.values import Shown
 from agentic_atlas.sdk.client.blocking import Blocking
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
-from tests.docs.reference.source import attribute_docs, summary, written_types
+from tests.docs.reference.source import summary, written_types
 
 _GIVEN = (
     agentic_atlas.AsyncTasks, agentic_atlas.AsyncAgents, agentic_atlas.AsyncTokens, agentic_atlas.AsyncPeople,
@@ -27,6 +28,7 @@ _GIVEN = (
     agentic_atlas.BlockingLogins, agentic_atlas.BlockingBackups, agentic_atlas.BlockingTask, agentic_atlas.Posted,
     agentic_atlas.TaskLog, agentic_atlas.Artifact, agentic_atlas.CallEvent, agentic_atlas.Policy,
     agentic_atlas.SkillSpec, agentic_atlas.AsyncAudit, agentic_atlas.BlockingAudit,
+    agentic_atlas.AsyncServer, agentic_atlas.BlockingServer,
     agentic_atlas.AsyncStatistics, agentic_atlas.BlockingStatistics,
 )  # fmt: skip
 """What a program gets from a client or a context."""

@@ -8,10 +8,11 @@ import re
 import msgspec
 from msgspec import Meta
 
+from agentic_atlas.compose.limits import attribute_docs
 from agentic_atlas.sdk import environment
 from agentic_atlas.settings import NAMES, OF_PARTS, Settings, kind_of, variable
 from tests.docs.reference.markdown import code, table
-from tests.docs.reference.source import PACKAGE, attribute_docs, tree_of
+from tests.docs.reference.source import PACKAGE, tree_of
 
 _VARIABLE = re.compile(r"(ATLAS|AGENT|ROUTER|BACKEND)_[A-Z_]*[A-Z]")
 _SAID = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}

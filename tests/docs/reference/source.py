@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -13,21 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import get_args, get_origin
 
+from agentic_atlas.compose.limits import documented
 from tests.docs.pages import ROOT
 
 PACKAGE = ROOT / "src" / "agentic_atlas"
-
-
-@cache
-def attribute_docs(kind: type) -> dict[str, str]:
-    """Return the text under each attribute of a class, those of its bases included."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if base.__module__.startswith("agentic_atlas"):
-            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
-            assert isinstance(tree.body[0], ast.ClassDef)
-            found |= _documented(tree.body[0].body)
-    return found
 
 
 @cache
@@ -57,7 +45,7 @@ def _filled_in(annotation: str, kind: type) -> str:
 @cache
 def module_docs(module: ModuleType) -> dict[str, str]:
     """Return the text under each name of a module."""
-    return _documented(ast.parse(inspect.getsource(module)).body)
+    return documented(ast.parse(inspect.getsource(module)).body)
 
 
 @cache
@@ -76,19 +64,3 @@ def files(*below: str) -> Iterator[Path]:
 def summary(kind: object) -> str:
     """Return the first paragraph of a docstring, on one line."""
     return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
-
-
-def _documented(body: list[ast.stmt]) -> dict[str, str]:
-    found = {}
-    for statement, following in itertools.pairwise(body):
-        text = following.value if isinstance(following, ast.Expr) else None
-        if isinstance(text, ast.Constant) and isinstance(text.value, str):
-            for name in _assigned(statement):
-                found[name] = " ".join(text.value.split())
-    return found
-
-
-def _assigned(statement: ast.stmt) -> list[str]:
-    targets: list[ast.expr] = [statement.target] if isinstance(statement, ast.AnnAssign) else []
-    targets += statement.targets if isinstance(statement, ast.Assign) else []
-    return [target.id for target in targets if isinstance(target, ast.Name)]

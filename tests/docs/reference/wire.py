@@ -9,13 +9,14 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw, inspect
 
+from agentic_atlas.compose.limits import attribute_docs
 from agentic_atlas.protocol import messages
 from agentic_atlas.protocol.closing import ADVICE, CloseCode, comes_back
 from agentic_atlas.protocol.inside import messages as inside
 from agentic_atlas.protocol.messages import MESSAGES, NAMES, Limits, Message, Question
 from agentic_atlas.protocol.session import TRANSITIONS, ConnectionState
 from tests.docs.reference.markdown import anchor, code, fence, paragraphs, table, wrapped
-from tests.docs.reference.source import attribute_docs, files, module_docs, summary, tree_of
+from tests.docs.reference.source import files, module_docs, summary, tree_of
 
 _NAMED = {"Id": "id", "Name": "agent name", "SkillName": "skill name"}
 _FORMS = {str(inspect.type_info(getattr(messages, name))): text for name, text in _NAMED.items()}

@@ -29,6 +29,7 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.hashing import Argon2Passwords
 from agentic_atlas.compose.keys import KeyFolder
+from agentic_atlas.compose.server import RunningServer
 from agentic_atlas.compose.sources import SortableIds, python_environ, wall
 from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.platform import app as platform
@@ -58,6 +59,7 @@ from agentic_atlas.protocol.inside.messages import (
 )
 from agentic_atlas.protocol.messages import Answer, Call, Cancel, Hello, InstanceInfo, Raw, Reaction, SkillSpec
 from agentic_atlas.protocol.tasks import Holdup, Loss
+from agentic_atlas.settings import Settings
 from tests.in_process import InProcess
 
 GREET = SkillSpec(
@@ -296,6 +298,7 @@ async def api(
                 head=dict,
                 clock=wall,
             ),
+            server=RunningServer(Settings(data_dir=folder), None, clock),
         )
         engine = Engine.over(store, router, network, world, settings)
         router.door = RouterDoor(engine, world.log)

@@ -22,7 +22,7 @@ from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.audit import check_folder
 from agentic_atlas.compose.network import network
 from agentic_atlas.compose.restore import restore
-from agentic_atlas.errors import ConfigurationError, NotFound, Unavailable
+from agentic_atlas.errors import AtlasError, ConfigurationError, NotFound, Unavailable
 from agentic_atlas.settings import Settings
 from tests.integration.cli.commands import atlas, complained, printed
 
@@ -368,10 +368,26 @@ async def test_rows_are_archived_on_the_command_line(tmp_path: Path) -> None:
         assert (code, said.startswith("no row of the audit log is older")) == (1, True), said
         code, said = await command(client, data, "archive", "--before", (datetime.now(UTC) + SOON).isoformat())
         assert (code, f"Rows 1 to 3 are in {data / 'audit/rows-1-3.jsonl'} now." in said) == (0, True), said
+        code, said = await command(client, data, "archives")
+        assert (code, re.findall(r"1 to 3 +.*rows-1-3\.jsonl", said) != []) == (0, True), said
         code, said = await command(client, data, "export", str(tmp_path / "export.jsonl"))
         assert (code, said.startswith("Wrote 2 rows to ")) == (0, True), "the last one, and that some were archived"
         code, said = await command(client, data, "verify")
         assert (code, re.findall("archived +up to row 3", said) != []) == (0, True), said
+
+
+async def test_archives_are_listed_as_they_were_made_and_what_is_none_is_left_out(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        assert await client.audit.archives() == []
+        await some(client)
+        made = await archive(client)
+        for name in ("rows-4-9.jsonl", "rows-10-11.jsonl.bak", ".partial.jsonl"):
+            (tmp_path / "data/audit" / name).write_text("{}\n")
+        assert await client.audit.archives() == [made]
+        (tmp_path / "data/audit/rows-1-3.jsonl").unlink()
+        (tmp_path / "data/audit/rows-1-3.jsonl").symlink_to("/dev/zero")
+        with pytest.raises(AtlasError, match="is a link"):
+            await client.audit.archives()
 
 
 async def test_what_cannot_be_archived_is_still_in_the_log(tmp_path: Path) -> None:

@@ -576,6 +576,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "keys.create": (nothing, ANYBODYS),
     "keys.create_for": (key_for, ADMINISTRATORS),
     "keys.find": (key_listed, own("nothing")),
+    "keys.find_all": (page, ADMINISTRATORS),
     "keys.revoke": (key_of_hers, own("api_key_not_found")),
     "logins.begin": (applicant, OPEN),
     "logins.collect": (device_code, OPEN),
@@ -603,6 +604,9 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "audit.find": (of_the_log, ADMINISTRATORS),
     "audit.rows": (rows_of_the_log, ADMINISTRATORS),
     "audit.verify": (nothing, ADMINISTRATORS),
+    "audit.check": (nothing, ADMINISTRATORS),
+    "audit.checked": (nothing, ADMINISTRATORS),
+    "audit.archives": (nothing, ADMINISTRATORS._replace(admin="nothing")),
     "audit.archive": (long_ago, ADMINISTRATORS._replace(admin="nothing_to_archive")),
     "signing.find": (nothing, ADMINISTRATORS),
     "signing.rotate": (nothing, ADMINISTRATORS),
@@ -613,6 +617,8 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "system.ready": (nothing, OPEN),
     "system.figures": (nothing, OPEN),
     "system.tokens_in_use": (nothing, OPEN),
+    "system.limits": (nothing, ANYBODYS),
+    "system.about": (nothing, ANYBODYS),
     "system.token_ends": (token_in_use, seen("nothing")),
 }
 
@@ -640,12 +646,12 @@ NARROW: dict[Scope, set[str]] = READS | {
     | READS[Scope.AGENTS_READ],
     Scope.TOKENS_WRITE: READS[Scope.TOKENS_READ] | {"tokens.issue", "tokens.rotate", "tokens.revoke"},
     Scope.USERS_ADMIN: {name for name, right in RIGHT_OF.items() if right is Right.MANAGE_USERS},
-    Scope.AUDIT_READ: {"audit.find", "audit.rows", "audit.verify"},
+    Scope.AUDIT_READ: {name for name, right in RIGHT_OF.items() if right is Right.READ_AUDIT},
     Scope.EVERYTHING: set(MATRIX) - {"calls.call"},
 }
 """What a key of an administrator's is good for that has one scope, besides what any key is."""
 OF_TASKS = NARROW[Scope.TASKS_WRITE] - {"statistics.read"}
-ANY_KEYS = {"users.whoami", "sessions.current", "sessions.log_out"} | {
+ANY_KEYS = {"users.whoami", "sessions.current", "sessions.log_out", "system.limits", "system.about"} | {
     name for name in MATRIX if RIGHT_OF[name] is Right.OPEN
 }
 
@@ -736,6 +742,11 @@ async def their_identity(made: World, user: User) -> dict[str, Any]:
     return {"user": user.name} | await known_as(made, user)
 
 
+async def their_keys(made: World, user: User) -> dict[str, Any]:
+    await issue_key(made.engine, user, (Scope.TASKS_READ,), "theirs")
+    return {"user": user.name, "limit": 9}
+
+
 OVER_ADMINISTRATORS = {
     "users.create": one_more,
     "users.update": by_name("name", role=Role.MEMBER, disabled=None),
@@ -748,6 +759,7 @@ OVER_ADMINISTRATORS = {
     "invitations.revoke": their_invitation,
     "accounts.reset_totp": by_name("name"),
     "keys.create_for": by_name("user", scopes=["users:admin"]),
+    "keys.find_all": their_keys,
 }
 """What is done to one user, or looked at of one, by whoever manages users or what they log in with."""
 OF_NOBODYS_ACCOUNT = {"users.find", "invitations.find", "groups.create", "groups.delete", "groups.add", "groups.remove"}

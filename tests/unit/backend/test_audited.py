@@ -26,6 +26,7 @@ UNTOLD = {"tasks.submit", "tasks.submit_all", "calls.call", "instances.admit", "
 instance its agent's."""
 LOOKED_AT = {Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS, Right.READ_AUDIT, Right.BE_KNOWN}
 ONLY_LOOK = {
+    "keys.find_all",
     "users.find",
     "accounts.show",
     "invitations.find",

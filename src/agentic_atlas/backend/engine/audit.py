@@ -50,6 +50,8 @@ MOST_OF_ONE: Final = 50
 """Of these, those of one user or one address; of more it is known what they were refused, and how often."""
 MOST_UNWRITTEN: Final = 10_000
 """Rows that wait for a store that can't be had; of more the oldest are lost, which the log says then."""
+MOST_ARCHIVES: Final = 100
+"""Files with archived rows that are listed."""
 
 _AT_ONCE: Final = 256
 _PAGE: Final = 200
@@ -193,15 +195,20 @@ class AuditTrail:
         elif last.seq == 0:
             await self._heads.keep(last, self._clock())
 
-    async def verify(self) -> AuditReport:
-        """Look at every row, and at the head and the anchor that are kept."""
+    async def verify(self, seen: Callable[[int, int], None] = lambda rows, of: None) -> AuditReport:
+        """Look at every row, and at the head and the anchor that are kept.
+
+        `seen` is told how many rows were looked at, and of how many, each time that others have a turn.
+        """
         anchor, head = self.anchor(), self.head()
         check = ChainCheck(
             self._network, head, signed=self._is_good(head), anchor=anchor, anchored=self._is_good(anchor)
         )
-        seq = 0
+        seq = count = of = 0
         while rows := await self._audit.after(seq, limit=_PAGE):
-            seq = check.take(rows)
+            seq, count = check.take(rows), count + len(rows)
+            of = of or (await self._audit.head()).seq - rows[0].seq + 1
+            seen(count, of)
         return check.report(headed=self._heads is not None)
 
     def head(self) -> AuditHead | None:
@@ -224,7 +231,7 @@ class AuditTrail:
         async with self._archiving:
             anchor = self.anchor()
             if anchor is not None and self._is_good(anchor):
-                await self._drop(anchor.archived)  # a process may have been killed before
+                await _drop(self._audit, anchor.archived)  # a process may have been killed before
             await self.settle()
             head = self.head()
             # Only what the head is of: a process may be killed before it keeps a newer one.
@@ -232,8 +239,12 @@ class AuditTrail:
             if self._heads is None or until <= (anchor.archived if anchor else 0):
                 raise Conflict("no row of the audit log is older", code="nothing_to_archive")
             archived = await self._heads.archive(anchor, self._pages(until, anchor), self._clock())
-            await self._drop(until)
+            await _drop(self._audit, until)
             return archived
+
+    async def archives(self) -> list[AuditArchive]:
+        """Return the newest files with archived rows, the newest first; raises as the port does."""
+        return [] if self._heads is None else await self._heads.archives(MOST_ARCHIVES)
 
     async def _pages(self, until: int, anchor: AuditAnchor | None) -> AsyncIterator[list[AuditEntry]]:
         """Yield the rows up to this one, as long as they are as they were written."""
@@ -248,10 +259,6 @@ class AuditTrail:
                     code="audit_broken",
                 )
             yield rows
-
-    async def _drop(self, until: int) -> None:
-        while await self._audit.drop(until):
-            pass
 
     def _is_good(self, head: AuditHead | AuditAnchor | None) -> bool:
         return self._heads is None or head is None or self._heads.signed(head)
@@ -340,6 +347,11 @@ class AuditTrail:
             self._add(*events, *later)
         else:
             self._lost += len(events)  # Again it would fail again, and take with it what comes.
+
+
+async def _drop(audit: AuditLog, until: int) -> None:
+    while await audit.drop(until):
+        pass
 
 
 def _actor(who: Principal | AuditActor | None) -> AuditActor:

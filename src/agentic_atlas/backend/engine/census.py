@@ -157,6 +157,10 @@ class Queues:
         """Return how many tasks wait for this agent."""
         return len(self._waiting.get(agent_id, ()))
 
+    def longest(self) -> int:
+        """Return how many tasks wait for the agent that most wait for."""
+        return max(map(len, self._waiting.values()), default=0)
+
     def agents(self) -> tuple[str, ...]:
         """Return the ids of the agents that tasks wait for."""
         return tuple(self._waiting)
@@ -290,6 +294,15 @@ class Census:
         """Return how many tasks are in each state that is not an end."""
         held = Counter(task.state for task in self.held())
         return {state: held[state] for state in sorted(LEASED)} | {TaskState.SUBMITTED: len(self) - held.total()}
+
+    def usage(self, caller: CallerRef) -> dict[str, int]:
+        """Return how much is used of each limit by its name, of what is a caller's or user's by this one."""
+        return {
+            "queue_per_agent": self.queues.longest(),
+            "open_per_caller": self._by_caller[_key(caller)],
+            "open_per_user": self._by_user[caller.user_id],
+            "open_tasks": len(self._tasks),
+        }
 
     def _put(self, seen: OpenTask) -> None:
         self._by_caller[seen.caller] += 1

@@ -28,8 +28,20 @@ from agentic_atlas.backend.engine.people import People
 from agentic_atlas.backend.engine.rollups import RollUps
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.signing import Signing
+from agentic_atlas.backend.engine.verification import Verification
 from agentic_atlas.backend.engine.watchers import Watchers
-from agentic_atlas.backend.ports import AuditHeads, Backups, Clock, FaultLog, Ids, KeyStore, RouterPort, Schemas, Store
+from agentic_atlas.backend.ports import (
+    AuditHeads,
+    Backups,
+    Clock,
+    FaultLog,
+    Ids,
+    KeyStore,
+    RouterPort,
+    Schemas,
+    ServerProcess,
+    Store,
+)
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.protocol.inside.messages import Adopt
 from agentic_atlas.protocol.messages import Limits
@@ -93,6 +105,8 @@ class World:
     heads: AuditHeads | None = None
     """None: what ends with its process needs none."""
     sign_on: SignOn | None = None
+    server: ServerProcess | None = None
+    """None: there is none of its own."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +139,11 @@ class Engine:
     absence: Absence
     tokens: TokenTerms
     trail: AuditTrail
+    verification: Verification
     contention: Contention
     rollups: RollUps
     people: People
+    server: ServerProcess | None
     pace: Pace | None
     """None: everybody asks as often as they like."""
 
@@ -142,6 +158,7 @@ class Engine:
         credit, uses = Credits(world.monotonic), KeyUses(store.users, clock)
         people = People(store, world.passwords, clock, settings.sessions, feed, world.sign_on)
         changes = Changes(feed, store.agents)
+        trail = AuditTrail(network, store.audit, world.heads, clock, log)
         credit.noticed = changes.agent
         dispatcher = Dispatcher(store.tasks, credit, router, feed, clock, log, Census(settings.open))
         return Engine(
@@ -171,8 +188,10 @@ class Engine:
             contention=Contention(clock),
             rollups=RollUps(store.statistics, clock),
             tokens=settings.tokens,
-            trail=AuditTrail(network, store.audit, world.heads, clock, log),
+            trail=trail,
+            verification=Verification(trail, clock),
             people=people,
+            server=world.server,
             pace=Pace(settings.requests_per_second, world.monotonic) if settings.requests_per_second else None,
         )
 
@@ -199,7 +218,7 @@ class Engine:
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
         async with asyncio.TaskGroup() as group:
-            own = (self.monitor, self.circles, self.sightings, self.trail, self.rollups)
+            own = (self.monitor, self.circles, self.sightings, self.trail, self.verification, self.rollups)
             for life in (self.dispatcher.deadlines, *own):
                 group.create_task(life.run())
             await asyncio.sleep(grace)

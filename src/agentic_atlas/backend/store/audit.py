@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, inspect, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, inspect, or_, select, union
 
 from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, chained, genesis
 from agentic_atlas.backend.ports import AuditFilter, Write
@@ -17,6 +17,8 @@ from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditObj
 
 _DROPPED = 2_000
 """Rows that are removed in one go."""
+_MOST_NAMES = 200
+"""Names with one beginning, each of which is looked for by itself."""
 
 
 class SqlAudit:
@@ -71,10 +73,20 @@ def _head(connection: Connection) -> ChainHead | None:
 
 
 def _find(connection: Connection, which: AuditFilter, limit: int, before: int | None) -> list[AuditEntry]:
-    """Rows, newest first; administrators alone look for them, so nothing but the order has an index."""
-    query = select(audit).where(*_conditions(which)).order_by(audit.c.seq.desc()).limit(limit)
-    if before is not None:
-        query = query.where(audit.c.seq < before)
+    """Rows, newest first.
+
+    Each way in which a row may fit has an index with the rows in their order: the newest of each, and of these the
+    newest, are found without looking at the rest of the log, which may have millions.
+    """
+    within, ways = _within(which, before), _ways(connection, which)
+    newest = audit.c.seq.desc()
+    query = select(audit).where(*within).order_by(newest).limit(limit)
+    if ways:
+        first, *others = ways
+        within += [or_(*other) for other in others]
+        each = [select(audit.c.seq).where(way, *within).order_by(newest).limit(limit).subquery() for way in first]
+        query = select(audit).where(audit.c.seq.in_(union(*(select(one.c.seq) for one in each))))
+        query = query.order_by(newest).limit(limit)
     return [_entry(row) for row in connection.execute(query)]
 
 
@@ -85,8 +97,8 @@ def _after(connection: Connection, seq: int, limit: int) -> list[AuditEntry]:
 
 
 def _older(connection: Connection, before: float) -> int:
-    """Looks at every row until it finds one: nothing but the order has an index."""
-    newer = select(audit.c.seq).where(audit.c.at >= before).order_by(audit.c.seq).limit(1)
+    """The rows before the first one that is not older; a clock may have been set back meanwhile."""
+    newer = select(func.min(audit.c.seq)).where(audit.c.at >= before)
     found, last = connection.execute(newer).scalar(), _head(connection)
     return 0 if last is None else min(last.seq, found or last.seq) - 1
 
@@ -108,20 +120,50 @@ def all_rows(connection: Connection) -> Iterator[AuditEntry]:
             yield _entry(row)
 
 
-def _conditions(which: AuditFilter) -> list[ColumnElement[bool]]:
-    table, found = audit.c, list[ColumnElement[bool]]()
-    if which.action is not None:
-        found.append(or_(table.action == which.action, table.action.startswith(f"{which.action}.", autoescape=True)))
-    if which.who is not None:
-        is_who = [column == which.who for column in (table.who_id, table.who_user_id, table.who_name)]
-        is_who += [table.who_kind == which.who] * (which.who in NAMELESS)
-        # What somebody's key did bears the user's name, and the key's behind it.
-        found.append(or_(*is_who, table.who_name.startswith(f"{which.who}/", autoescape=True)))
-    if which.object is not None:
-        found.append(or_(table.object_id == which.object, table.object_name == which.object))
+def _within(which: AuditFilter, before: int | None) -> list[ColumnElement[bool]]:
+    """Between which rows something is looked for: times are numbers of rows, by which their order is."""
+    found = [] if before is None else [audit.c.seq < before]
     if which.since is not None:
-        found.append(table.at >= which.since)
+        first = select(func.min(audit.c.seq)).where(audit.c.at >= which.since).scalar_subquery()
+        found += [audit.c.seq >= first, audit.c.at >= which.since]
+    if which.until is not None:
+        last = select(func.max(audit.c.seq)).where(audit.c.at < which.until).scalar_subquery()
+        found += [audit.c.seq <= last, audit.c.at < which.until]
     return found
+
+
+def _ways(connection: Connection, which: AuditFilter) -> list[list[ColumnElement[bool]]]:
+    """For each thing that is looked for, the ways in which a row may fit; first what is likely to be of the fewest."""
+    table, found = audit.c, list[list[ColumnElement[bool]]]()
+    if which.object is not None:
+        found.append([table.object_id == which.object, table.object_name == which.object])
+    if which.who in NAMELESS:
+        # Nobody else has no name: of those there are few rows between the others' or most of a log is theirs.
+        found.append([and_(table.who_name == "", table.who_kind == which.who), *_who(connection, which.who)])
+    elif which.who is not None:
+        found.append(_who(connection, which.who))
+    if which.address is not None:
+        found.append([table.address == which.address])
+    if which.action is not None:
+        found.append([table.action == which.action, *_beginning(connection, table.action, f"{which.action}.")])
+    return found
+
+
+def _who(connection: Connection, who: str) -> list[ColumnElement[bool]]:
+    """What somebody's key did bears the user's name, and the key's behind it."""
+    is_who = [column == who for column in (audit.c.who_id, audit.c.who_user_id, audit.c.who_name)]
+    return [*is_who, *_beginning(connection, audit.c.who_name, f"{who}/")]
+
+
+def _beginning(connection: Connection, column: ColumnElement[str], start: str) -> list[ColumnElement[bool]]:
+    """What begins so, value by value as the index has them; of very many values, all of them at once."""
+    end, last, values = f"{start[:-1]}{chr(ord(start[-1]) + 1)}", start, list[str]()
+    while len(values) <= _MOST_NAMES:
+        following = connection.scalar(select(func.min(column)).where(column > last, column < end))
+        if following is None:
+            return [column == value for value in values]
+        values.append(last := following)
+    return [and_(column > start, column < end)]
 
 
 def _row(entry: AuditEntry) -> dict[str, object]:

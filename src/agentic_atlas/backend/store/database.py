@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from agentic_atlas.backend.accounts import Sealing
@@ -24,7 +24,7 @@ from agentic_atlas.backend.store.readers import FOLLOWING, THREADS, PooledReader
 from agentic_atlas.backend.store.sessions import SqlSessions
 from agentic_atlas.backend.store.sharing import SqlGroups, SqlShares
 from agentic_atlas.backend.store.statistics import SqlStatistics
-from agentic_atlas.backend.store.tables import network
+from agentic_atlas.backend.store.tables import agents, api_keys, audit, network, tasks, tokens, users
 from agentic_atlas.backend.store.tasks import SqlTasks
 from agentic_atlas.backend.store.tokens import SqlTokens
 from agentic_atlas.backend.store.traces import SqlTraces
@@ -71,6 +71,10 @@ class SqlStore:
         """See the port."""
         return self._network_id
 
+    async def counts(self) -> Mapping[str, int]:
+        """See the port."""
+        return await self._readers.run(_counts)
+
     async def ready(self) -> None:
         """See the port."""
         await self._readers.run(lambda connection: connection.execute(select(network.c.id)).all())
@@ -82,6 +86,13 @@ class SqlStore:
         the revision of the schema. Raises Unavailable (`storage_full` without room), and Busy while another is made.
         """
         return (await self._copier.run(lambda connection: copy(connection, path, told))).schema
+
+
+def _counts(connection: Connection) -> dict[str, int]:
+    """Each is counted in the smallest of its indexes."""
+    kinds = (tasks, agents, tokens, users, api_keys, audit)
+    counted = (select(func.count()).select_from(kind).scalar_subquery().label(kind.name) for kind in kinds)
+    return dict(connection.execute(select(*counted)).one()._mapping)
 
 
 @asynccontextmanager

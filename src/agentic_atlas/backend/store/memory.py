@@ -3,7 +3,7 @@
 It keeps the promises of `ports.Store` that do not speak of a disk; writes happen at once, in the order of the calls.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Sized
 from functools import partial
 from typing import TypeVar
 
@@ -91,6 +91,12 @@ class MemoryStore:
     async def network_id(self) -> str:
         """See the port."""
         return self._network_id
+
+    async def counts(self) -> Mapping[str, int]:
+        """See the port."""
+        kept: dict[str, Sized] = {"tasks": self.tasks._tasks, "agents": self.agents._agents}
+        kept |= {"tokens": self.tokens._tokens, "users": self.users._users, "api_keys": self.users._keys}
+        return {name: len(rows) for name, rows in kept.items()} | {"audit": len(self.audit._entries)}
 
     async def ready(self) -> None:
         """See the port."""
@@ -606,7 +612,7 @@ class MemoryUsers:
         at = user.disabled_at if disabled_at is None else disabled_at or None
         changed = replace(user, role=role or user.role, disabled_at=at)
         if not changed.administers:
-            self._check_others(user_id)
+            _check_others(self._users, user_id)
         if changed.role is not user.role:
             self.accounts.forget_invitations(user_id)
         self._users[user_id] = changed
@@ -630,6 +636,14 @@ class MemoryUsers:
         theirs = (key for key in self._keys.values() if key.user_id == user_id)
         return _newest(theirs, lambda key: (key.created_at, key.id))
 
+    async def find_keys(
+        self, *, limit: int, user_id: str | None = None, after: str | None = None
+    ) -> list[tuple[ApiKey, User]]:
+        """See the port."""
+        newest = sorted(self._keys.values(), key=lambda key: key.id, reverse=True)
+        wanted = [key for key in newest if user_id in (None, key.user_id) and (after is None or key.id < after)]
+        return [(key, self._users[key.user_id]) for key in wanted[:limit]]
+
     async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
         """See the port; the first time of revoking stays."""
         key = self._keys.get(key_id)
@@ -645,7 +659,7 @@ class MemoryUsers:
         """See the port."""
         if owned := await self.owned(Visible(user_id), limit=4):
             raise owns_agents([agent.name for agent in owned])
-        self._check_others(user_id)
+        _check_others(self._users, user_id)
         self.accounts.forget(user_id)
         self.sessions.forget(user_id)
         self._keys = {key.id: key for key in self._keys.values() if key.user_id != user_id}
@@ -674,11 +688,6 @@ class MemoryUsers:
     def somebody(self, user_id: str) -> User | None:
         """Return this user, at once."""
         return self._users.get(user_id)
-
-    def _check_others(self, user_id: str) -> None:
-        """Raise Conflict when nobody else administers, and this one does."""
-        if {user.id for user in self._users.values() if user.administers} == {user_id}:
-            raise last_administrator()
 
     def may_enter(self, user_id: str, entry: Entry) -> bool:
         """Tell whether this user may come in; raises NotFound without them."""
@@ -753,6 +762,12 @@ class MemoryAudit:
         return self._head
 
 
+def _check_others(users: Mapping[str, User], user_id: str) -> None:
+    """Raise Conflict when nobody else administers, and this one does."""
+    if {user.id for user in users.values() if user.administers} == {user_id}:
+        raise last_administrator()
+
+
 def _is_among(which: AuditFilter, entry: AuditEntry) -> bool:
     who, what = entry.who, entry.object
     return (
@@ -762,7 +777,9 @@ def _is_among(which: AuditFilter, entry: AuditEntry) -> bool:
             or who.name.startswith(f"{which.who}/")
         )
         and which.object in (None, what.id, what.name)
+        and which.address in (None, entry.address)
         and (which.since is None or entry.at.timestamp() >= which.since)
+        and (which.until is None or entry.at.timestamp() < which.until)
     )
 
 

@@ -67,6 +67,12 @@ class SqlUsers:
         """See the port."""
         return await self._readers.run(lambda connection: _keys_of(connection, user_id))
 
+    async def find_keys(
+        self, *, limit: int, user_id: str | None = None, after: str | None = None
+    ) -> list[tuple[ApiKey, User]]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _find_keys(connection, limit, user_id, after))
+
     async def revoke_key(self, key_id: str, user_id: str | None, now: float) -> ApiKey | None:
         """See the port; the first time of revoking stays."""
         return await self._writer.submit(statement(lambda connection: _revoke_key(connection, key_id, user_id, now)))
@@ -174,6 +180,16 @@ def _keys_of(connection: Connection, user_id: str) -> list[ApiKey]:
     )
     found = [API_KEYS.value(row) for row in connection.execute(query.limit(MOST_SECRETS))]
     return sorted(found, key=lambda key: (key.created_at, key.id), reverse=True)
+
+
+def _find_keys(connection: Connection, limit: int, user_id: str | None, after: str | None) -> list[tuple[ApiKey, User]]:
+    """Keys with their users, newest first."""
+    query = select(*API_KEYS.read, *USERS.read).join_from(api_keys, users).order_by(api_keys.c.id.desc()).limit(limit)
+    if user_id is not None:
+        query = query.where(api_keys.c.user_id == user_id)
+    if after is not None:
+        query = query.where(api_keys.c.id < after)
+    return [(API_KEYS.value(row), USERS.value(row[len(API_KEYS.read) :])) for row in connection.execute(query)]
 
 
 def _revoke_key(connection: Connection, key_id: str, user_id: str | None, now: float) -> ApiKey | None:

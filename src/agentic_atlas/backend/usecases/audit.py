@@ -7,7 +7,7 @@ from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import Principal, Visible
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import InvalidInput
-from agentic_atlas.protocol.caller.audit import AuditArchive, AuditEntry, AuditReport, AuditRows
+from agentic_atlas.protocol.caller.audit import AuditArchive, AuditCheck, AuditEntry, AuditReport, AuditRows
 from agentic_atlas.protocol.schemas.words import meant
 
 _COMPARED = 100
@@ -55,6 +55,27 @@ async def rows(who: Principal, engine: Engine, *, after: int, limit: int) -> Aud
 async def verify(who: Principal, engine: Engine) -> AuditReport:
     """Look at every row; raises ConfigurationError when the head can't be read."""
     return await engine.trail.verify()
+
+
+@use_case
+async def check(who: Principal, engine: Engine) -> AuditCheck:
+    """Have the log checked while nobody waits for it, unless that goes on already; `checked` has what it comes to."""
+    return engine.verification.begin()
+
+
+@use_case
+async def checked(who: Principal, engine: Engine) -> AuditCheck | None:
+    """Return the check that goes on, else the last one; None: there was none since the start."""
+    return engine.verification.latest
+
+
+@use_case
+async def archives(who: Principal, engine: Engine) -> list[AuditArchive]:
+    """Return the newest files with archived rows, the newest first.
+
+    Raises Unavailable (`archives_unreadable`), or ConfigurationError (`file_refused`) when one is no file of ours.
+    """
+    return await engine.trail.archives()
 
 
 @use_case

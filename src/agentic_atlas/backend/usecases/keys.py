@@ -17,9 +17,9 @@ from agentic_atlas.backend.rights import (
     to_last,
 )
 from agentic_atlas.backend.usecases.application import use_case
-from agentic_atlas.backend.usecases.shown import new_api_key
+from agentic_atlas.backend.usecases.shown import api_key_info, new_api_key
 from agentic_atlas.errors import NotFound
-from agentic_atlas.protocol.caller.people import NewApiKey
+from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey
 
 
 @use_case
@@ -74,6 +74,19 @@ async def create_for(
 async def find(who: Principal, engine: Engine) -> list[ApiKey]:
     """Return the principal's own API keys, newest first."""
     return [engine.access.uses.shown(key) for key in await engine.store.users.keys_of(who.user.id)]
+
+
+@use_case
+async def find_all(
+    who: Principal, engine: Engine, *, limit: int, user: str | None = None, after: str | None = None
+) -> list[ApiKeyInfo]:
+    """Return everybody's API keys, newest first, from the one after the one with this id; or those of one user.
+
+    Raises NotFound (`user_not_found`).
+    """
+    user_id = None if user is None else (await engine.access.user(user)).id
+    found = await engine.store.users.find_keys(limit=limit, user_id=user_id, after=after)
+    return [api_key_info(engine.access.uses.shown(key), owner.name) for key, owner in found]
 
 
 @use_case

@@ -367,8 +367,8 @@ def listed_user(user: User, ways: WaysIn) -> ListedUser:
     )
 
 
-def api_key_info(key: ApiKey) -> ApiKeyInfo:
-    """Show an API key."""
+def api_key_info(key: ApiKey, user: str = "") -> ApiKeyInfo:
+    """Show an API key; of whom, where it is not of who asks."""
     return ApiKeyInfo(
         id=key.id,
         name=key.name,
@@ -380,12 +380,13 @@ def api_key_info(key: ApiKey) -> ApiKeyInfo:
         last_used_at=maybe(key.last_used_at),
         last_address=key.last_address,
         from_login=key.from_login,
+        user=user,
     )
 
 
 def new_api_key(key: ApiKey, user: User, secret: str) -> NewApiKey:
     """Show a new API key with its secret: this once."""
-    return NewApiKey(**msgspec.structs.asdict(api_key_info(key)), user=user.name, key=secret)
+    return NewApiKey(**msgspec.structs.asdict(api_key_info(key, user.name)), key=secret)
 
 
 def login_info(login: Login, now: float) -> LoginInfo:

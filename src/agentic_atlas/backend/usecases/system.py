@@ -6,6 +6,7 @@ from itertools import product
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from agentic_atlas.auth import Jwk, jwks
 from agentic_atlas.backend.domain.invariants import Invariant
@@ -13,6 +14,8 @@ from agentic_atlas.backend.domain.records import AccessLevel
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import AgentToken, Principal, Visible
 from agentic_atlas.backend.usecases.application import use_case
+from agentic_atlas.errors import Unavailable
+from agentic_atlas.protocol.caller.system import LimitInfo, ServerInfo
 from agentic_atlas.protocol.tasks import TaskState
 
 _DAY = 86_400
@@ -113,6 +116,30 @@ async def token_ends(who: Principal, engine: Engine) -> list[TokenEnd]:
     agents = [await engine.store.agents.get(token.agent_id) for token in found]
     named = zip(found, agents, strict=True)
     return [TokenEnd(agent.full_name, token.ends_at - now, token.renewable) for token, agent in named if agent]
+
+
+@use_case
+async def limits(who: Principal, engine: Engine) -> list[LimitInfo]:
+    """Return the limits that are in force, and how much of them is used where that is counted.
+
+    None where there is no server, as in a test kit.
+    """
+    used = {f"OpenLimits.{name}": count for name, count in engine.dispatcher.census.usage(who.caller).items()}
+    used["RouterSettings.max_connections"] = len(engine.access.in_use())
+    found = await engine.server.limits() if engine.server else ()
+    return [replace(one, used=used.get(f"{one.part}.{one.name}")) for one in found]
+
+
+@use_case
+async def about(who: Principal, engine: Engine) -> ServerInfo:
+    """Return what the server is; where its data is, to administrators alone.
+
+    Raises Unavailable where there is no server, as in a test kit (`no_server`).
+    """
+    if engine.server is None:
+        raise Unavailable("this network has no server of its own", code="no_server")
+    found = await engine.server.about(await engine.store.counts())
+    return found if who.user.administers else replace(found, data_dir="")
 
 
 async def _managed(engine: Engine, visible: Visible) -> set[str]:

@@ -1,5 +1,6 @@
 """The audit log: who did what to what, as it is shown, exported, and chained."""
 
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
@@ -113,6 +114,10 @@ class AuditArchive(Shown, frozen=True, kw_only=True):
     anchor: AuditAnchor
 
 
+AuditArchiveList: TypeAlias = Listing[AuditArchive]
+"""Files with archived rows, the newest first."""
+
+
 class AuditRows(Listing[AuditEntry], frozen=True, kw_only=True):
     """Part of the audit log as it was written, oldest first."""
 
@@ -121,6 +126,29 @@ class AuditRows(Listing[AuditEntry], frozen=True, kw_only=True):
     """The last one that was kept, and no row here is behind it; null before there is any."""
     anchor: AuditAnchor | None = None
     """What the first row of all goes on behind; null as long as none was archived."""
+
+
+AuditLine: TypeAlias = AuditEntry | AuditHead | AuditAnchor
+"""A line of an export."""
+
+
+async def lines_of(rows: Callable[[int], Awaitable[AuditRows]], most: int) -> AsyncGenerator[AuditLine, None]:
+    """Yield the lines of an export: the anchor if rows were archived, each row, and the signed head.
+
+    `rows` returns those that follow the one with a number, `most` at a time.
+    """
+    after = 0
+    while True:
+        part = await rows(after)
+        if after == 0 and part.anchor is not None:
+            yield part.anchor
+        for entry in part.items:
+            yield entry
+            after = entry.seq
+        if len(part.items) < most:
+            break
+    if part.head is not None:
+        yield part.head
 
 
 FlawKind: TypeAlias = Literal["changed", "missing", "reordered", "cut_off", "unsigned", "head", "anchor", "broken"]
@@ -155,3 +183,18 @@ class AuditReport(Shown, frozen=True, kw_only=True):
     head: AuditHead | None
     flaws: list[AuditFlaw]
     """None: every row is as it was written. At most 100."""
+
+
+class AuditCheck(Shown, frozen=True, kw_only=True):
+    """A check of the audit log that goes on by itself, or the last one that did."""
+
+    begun_at: datetime
+    rows: int = 0
+    """Rows that were looked at."""
+    of: int = 0
+    """Rows that there were when it began; 0: it has not begun to look."""
+    ended_at: datetime | None = None
+    report: AuditReport | None = None
+    """What it came to."""
+    fault: str = ""
+    """Why it came to nothing."""

@@ -125,12 +125,13 @@ class ApiKeyInfo(Shown, frozen=True, kw_only=True):
     """Where it was used from then."""
     from_login: bool = False
     """It was made by logging in (`atlas login`): it ends when its user has another password."""
+    user: str = ""
+    """Name of whose it is; empty in a list of one's own."""
 
 
 class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):
     """An API key just made: the only time its secret is known to anyone but its owner."""
 
-    user: str
     key: str
     """Left out of the text form."""
 
@@ -140,6 +141,9 @@ class NewApiKey(ApiKeyInfo, frozen=True, kw_only=True):
 
 ApiKeyList: TypeAlias = Listing[ApiKeyInfo]
 """API keys, newest first."""
+
+ApiKeyPage: TypeAlias = Page[ApiKeyInfo, str]
+"""Part of everybody's API keys, newest first."""
 
 
 class SessionInfo(Shown, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from agentic_atlas.sdk.client.audit import AsyncAudit
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_error
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Api, Http, Query, Sources, pages
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
+from agentic_atlas.sdk.client.server import AsyncServer
 from agentic_atlas.sdk.client.statistics import AsyncStatistics
 from agentic_atlas.sdk.client.task import (
     TaskHandle,
@@ -305,7 +306,7 @@ class AsyncClient:
     """A caller of agents. Use it in `async with`, in one event loop; it may be shared by any number of tasks there.
 
     What there is to do is in groups: `tasks`, `agents`, `tokens`, `people`, `account`, `keys`, `logins`,
-    `backups`, `audit`, `statistics`. `call`, `submit` and `stream` are those of `tasks`.
+    `backups`, `audit`, `statistics`, `server`. `call`, `submit` and `stream` are those of `tasks`.
 
     Args:
         base_url: the platform, for instance `http://localhost:8000`; else `ATLAS_API_URL`, else the credentials file's.
@@ -330,6 +331,7 @@ class AsyncClient:
     backups: AsyncBackups
     audit: AsyncAudit
     statistics: AsyncStatistics
+    server: AsyncServer
 
     def __init__(
         self,
@@ -348,7 +350,7 @@ class AsyncClient:
         self.tasks, self.agents, self.tokens = AsyncTasks(http), AsyncAgents(http), AsyncTokens(http)
         self.people, self.keys, self.logins = AsyncPeople(http), AsyncKeys(http), AsyncLogins(http)
         self.backups, self.account = AsyncBackups(http), AsyncAccount(http)
-        self.groups = AsyncGroups(http)
+        self.groups, self.server = AsyncGroups(http), AsyncServer(http)
         self.audit, self.statistics = AsyncAudit(http), AsyncStatistics(http)
 
     def __repr__(self) -> str:

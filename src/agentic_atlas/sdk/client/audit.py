@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
 from agentic_atlas.errors import InvalidInput
@@ -10,11 +10,13 @@ from agentic_atlas.protocol.caller.audit import (
     ArchiveRequest,
     AuditAnchor,
     AuditArchive,
+    AuditArchiveList,
     AuditEntry,
     AuditHead,
     AuditPage,
     AuditReport,
     AuditRows,
+    lines_of,
 )
 from agentic_atlas.sdk.client.http import Api, pages
 
@@ -34,6 +36,8 @@ class AsyncAudit:
         who: str | None = None,
         object: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
+        address: str | None = None,
     ) -> AsyncGenerator[AuditEntry, None]:
         """Yield what was done, newest first.
 
@@ -42,9 +46,12 @@ class AsyncAudit:
             who: only by who has this id or name.
             object: only to what has this id or name.
             since: an aware time; only what was done from then on.
+            until: likewise; only what was done before.
+            address: only what was asked from there.
         """
-        at = None if since is None else _aware(since, "since").isoformat()
-        wanted = {"action": action, "who": who, "object": object, "since": at}
+        wanted = {"action": action, "who": who, "object": object, "address": address}
+        for name, at in (("since", since), ("until", until)):
+            wanted[name] = None if at is None else _aware(at, name).isoformat()
         return pages(self._api, "/audit", AuditPage, wanted)
 
     async def export(self) -> AsyncGenerator[AuditEntry | AuditHead | AuditAnchor, None]:
@@ -54,22 +61,20 @@ class AsyncAudit:
 
         Each of them as a line of JSON is an export that `atlas audit verify FILE` checks anywhere.
         """
-        after = 0
-        while True:
-            part = await self._api.send("GET", "/audit/rows", AuditRows, query={"after": after, "limit": _PAGE})
-            if after == 0 and part.anchor is not None:
-                yield part.anchor
-            for entry in part.items:
-                yield entry
-                after = entry.seq
-            if len(part.items) < _PAGE:
-                break
-        if part.head is not None:
-            yield part.head
+
+        async def rows(after: int) -> AuditRows:
+            return await self._api.send("GET", "/audit/rows", AuditRows, query={"after": after, "limit": _PAGE})
+
+        async for line in lines_of(rows, _PAGE):
+            yield line
 
     async def verify(self) -> AuditReport:
         """Have the server look at every row; `flaws` says which are not as they were written."""
         return await self._api.send("GET", "/audit/verification", AuditReport)
+
+    async def archives(self) -> Sequence[AuditArchive]:
+        """Return the files with archived rows on the server's machine, the newest first; at most 100."""
+        return (await self._api.send("GET", "/audit/archives", AuditArchiveList)).items
 
     async def archive(self, before: datetime) -> AuditArchive:
         """Have the rows that are older than this aware time put into a file on the server's machine.

@@ -23,6 +23,7 @@ from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
 from agentic_atlas.sdk.client.audit import AsyncAudit
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
+from agentic_atlas.sdk.client.server import AsyncServer
 from agentic_atlas.sdk.client.statistics import AsyncStatistics
 from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
 
@@ -296,6 +297,7 @@ class BlockingKeys(Blocking[AsyncKeys]):
 
     create = blocking(AsyncKeys.create)
     list = blocking(AsyncKeys.list)
+    all = each(AsyncKeys.all)
     revoke = blocking(AsyncKeys.revoke)
     signing = blocking(AsyncKeys.signing)
     rotate = blocking(AsyncKeys.rotate)
@@ -323,7 +325,15 @@ class BlockingAudit(Blocking[AsyncAudit]):
     list = each(AsyncAudit.list)
     export = each(AsyncAudit.export)
     verify = blocking(AsyncAudit.verify)
+    archives = blocking(AsyncAudit.archives)
     archive = blocking(AsyncAudit.archive)
+
+
+class BlockingServer(Blocking[AsyncServer]):
+    """`AsyncServer`, each method blocking."""
+
+    about = blocking(AsyncServer.about)
+    limits = blocking(AsyncServer.limits)
 
 
 class BlockingStatistics(Blocking[AsyncStatistics]):
@@ -349,6 +359,7 @@ class Client(Blocking[AsyncClient]):
     backups: BlockingBackups
     audit: BlockingAudit
     statistics: BlockingStatistics
+    server: BlockingServer
 
     def __init__(
         self,
@@ -365,7 +376,7 @@ class Client(Blocking[AsyncClient]):
         self.tokens, self.people = BlockingTokens(loop, client.tokens), BlockingPeople(loop, client.people)
         self.keys, self.logins = BlockingKeys(loop, client.keys), BlockingLogins(loop, client.logins)
         self.backups, self.account = BlockingBackups(loop, client.backups), BlockingAccount(loop, client.account)
-        self.groups = BlockingGroups(loop, client.groups)
+        self.groups, self.server = BlockingGroups(loop, client.groups), BlockingServer(loop, client.server)
         self.audit = BlockingAudit(loop, client.audit)
         self.statistics = BlockingStatistics(loop, client.statistics)
 

@@ -20,6 +20,7 @@ from agentic_atlas.protocol.caller.backups import BackupInfo, BackupList
 from agentic_atlas.protocol.caller.people import (
     ApiKeyInfo,
     ApiKeyList,
+    ApiKeyPage,
     ApiKeyRequest,
     GroupInfo,
     GroupPage,
@@ -185,6 +186,13 @@ class AsyncKeys:
     async def list(self) -> Sequence[ApiKeyInfo]:
         """Return the API keys, newest first, without their secrets."""
         return (await self._api.send("GET", "/api-keys", ApiKeyList)).items
+
+    def all(self, *, user: str | None = None) -> AsyncGenerator[ApiKeyInfo, None]:
+        """Yield everybody's API keys, newest first, or those of the user of this name; for administrators.
+
+        Raises NotFound: there is no such user (`user_not_found`).
+        """
+        return pages(self._api, "/api-keys/all", ApiKeyPage, {"user": user})
 
     async def revoke(self, id: str) -> ApiKeyInfo:
         """Make an API key worthless at once, this client's own too."""

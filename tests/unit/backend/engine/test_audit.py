@@ -47,6 +47,9 @@ class Heads:
     def anchor(self) -> AuditAnchor | None:
         return self.anchors[-1] if self.anchors else None
 
+    async def archives(self, most: int) -> list[AuditArchive]:
+        return [AuditArchive(path="", rows=1, anchor=anchor) for anchor in self.anchors[-most:]]
+
     async def archive(
         self, first: AuditAnchor | None, rows: AsyncIterable[Sequence[AuditEntry]], now: float
     ) -> AuditArchive:

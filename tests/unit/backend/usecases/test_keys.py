@@ -131,3 +131,19 @@ async def test_anothers_key_does_not_exist_but_for_an_administrator() -> None:
             await keys.revoke(eve, network.application, key_id)
         assert refused.value.code == "api_key_not_found"
     assert (await keys.revoke(root, network.application, ada.credential.id)).user_id == ada.user.id
+
+
+async def test_an_administrator_finds_everybodys_keys_and_nobody_else_does() -> None:
+    network = Network()
+    root, ada = await network.user("root", Role.ADMIN), await network.user()
+    made = await keys.create(ada, network.application, name="ci")
+    found = await keys.find_all(root, network.application, limit=9)
+    assert {key.user for key in found} == {"root", "ada"}
+    theirs = await keys.find_all(root, network.application, limit=1, user="ada")
+    assert [(key.id, key.user, key.name) for key in theirs] == [(made.id, "ada", "ci")]
+    older = await keys.find_all(root, network.application, limit=9, user="ada", after=made.id)
+    assert made.id not in [key.id for key in older]
+    with pytest.raises(NotFound, match="nobody"):
+        await keys.find_all(root, network.application, limit=9, user="nobody")
+    with pytest.raises(Forbidden):
+        await keys.find_all(ada, network.application, limit=9)

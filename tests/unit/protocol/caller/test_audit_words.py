@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agentic_atlas.cli import audit_words
+from agentic_atlas.protocol.caller import audit_words
 from agentic_atlas.protocol.caller.audit import ActorKind, AuditActor, AuditEntry, AuditObject
 
 

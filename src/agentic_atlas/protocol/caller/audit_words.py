@@ -1,15 +1,12 @@
 """What a row of the audit log tells, in a person's words. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Final
 
-from agentic_atlas.cli import times
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditObject
+from agentic_atlas.protocol.caller.values import Json
 
-if TYPE_CHECKING:
-    from agentic_atlas.protocol.caller.audit import AuditActor, AuditEntry, AuditObject
-    from agentic_atlas.protocol.caller.values import Json
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 _ENTERING = ("sessions.log_in", "sessions.make_key")
 """What somebody does who says a name and has not shown yet that it is theirs."""
@@ -45,7 +42,10 @@ def _renamed(facts: dict[str, Json]) -> str:
 
 
 def _span(fact: Json) -> str:
-    return times.ago(-fact).removeprefix("in ") if isinstance(fact, int | float) else _plain(fact)
+    if not isinstance(fact, int | float):
+        return _plain(fact)
+    size, unit = next((one for one in _UNITS if fact >= one[0]), (1, "s"))
+    return f"{fact / size:.0f} {unit}"
 
 
 def _count(fact: Json, noun: str) -> str:
