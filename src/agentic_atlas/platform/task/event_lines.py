@@ -141,7 +141,7 @@ def _log(data: Mapping[str, Any]) -> _Told:
     fields = data.get("fields")
     pairs = list(fields.items())[:_MOST_FIELDS] if isinstance(fields, Mapping) else []
     tone = {"error": "bad", "warning": "warn"}.get(level, "")
-    return _Told(str(data.get("event", "")), tone, [(visible(name), _word(value)) for name, value in pairs])
+    return _Told(str(data.get("event", "")), tone, [(_word(name), _word(value)) for name, value in pairs])
 
 
 def _artifact(data: Mapping[str, Any]) -> _Told:

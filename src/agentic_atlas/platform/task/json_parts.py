@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from agentic_atlas.platform.page import View
+from agentic_atlas.platform.readable import readable
 from agentic_atlas.platform.wording import visible
 
 MOST_PARTS: Final = 400
@@ -24,6 +25,7 @@ MOST_DEPTH: Final = 24
 MOST_COPIED: Final = 64 * 1024
 """Bytes of a payload that a button copies."""
 
+_MOST_INDENTED: Final = 4 * MOST_COPIED
 _OPEN: Final = 2
 """Levels that are open at first."""
 _OPEN_MEMBERS: Final = 30
@@ -82,23 +84,34 @@ class _Budget:
 def payload(raw: bytes) -> PayloadView:
     """Return what is shown of a JSON text."""
     budget = _Budget()
+    if not readable(raw):
+        return _beginning(raw, budget)
     try:
         value: _Value = json.loads(raw, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
     except (ValueError, RecursionError):
         # It is nested deeper than anybody reads.
-        whole = _of_text("", raw[: 4 * MOST_TEXT].decode(errors="replace"), budget)
-        return PayloadView(whole=whole, copied="", cut=True)
+        return _beginning(raw, budget)
     whole = _part("", value, 0, budget)
     return PayloadView(whole=whole, copied=_copied(raw), cut=budget.cut)
 
 
+def _beginning(raw: bytes, budget: _Budget) -> PayloadView:
+    """Return how a text begins."""
+    whole = _of_text("", raw[: 4 * MOST_TEXT].decode(errors="replace"), budget)
+    return PayloadView(whole=whole, copied="", cut=True)
+
+
 def _copied(raw: bytes) -> str:
-    if len(raw) > MOST_COPIED:
-        return ""
+    return "" if len(raw) > MOST_COPIED else indented(raw)
+
+
+def indented(raw: bytes) -> str:
+    """Return a JSON text in lines; as it is where those would be long, for of what is deep they are mostly spaces."""
     try:
-        return msgspec.json.format(raw, indent=2).decode()
+        made = msgspec.json.format(raw, indent=2)
     except (msgspec.DecodeError, RecursionError):  # half a character, which only Python's own reader lets pass
-        return raw.decode(errors="replace")
+        made = raw
+    return (raw if len(made) > _MOST_INDENTED else made).decode(errors="replace")
 
 
 def _part(name: str, value: _Value, depth: int, budget: _Budget) -> JsonPart:

@@ -9,6 +9,7 @@ import msgspec
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.platform.page import View
+from agentic_atlas.platform.task.json_parts import indented
 from agentic_atlas.platform.wording import visible
 from agentic_atlas.protocol.caller.tasks import QuestionInfo
 
@@ -84,7 +85,7 @@ def asking(question: QuestionInfo) -> Asking:
         expires_at=question.expires_at,
         kind=kind,
         choices=choices,
-        schema=msgspec.json.format(bytes(question.schema), indent=2).decode() if of and kind == "json" else "",
+        schema=indented(bytes(question.schema)) if of and kind == "json" else "",
     )
 
 

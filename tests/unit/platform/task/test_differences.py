@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
+from agentic_atlas.platform.readable import MOST_VALUES
 from agentic_atlas.platform.task.differences import MOST_DIFFERENCES, MOST_PLACES, differences
 
 
@@ -39,3 +41,21 @@ def test_no_more_is_compared_and_shown_than_anybody_reads() -> None:
     ((_, first, _),) = found(json.dumps("x\u202e" + "y" * 10_000).encode(), b"1")
     assert len(first) < 600
     assert "\\u202e" in first
+
+
+def test_a_long_name_is_not_written_for_each_place_below_it() -> None:
+    first, second = (json.dumps({"k" * 100_000: [number] * 4_990}).encode() for number in (1, 2))
+    tracemalloc.start()
+    compared = differences(first, second)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * 1024 * 1024
+    assert len(compared.found) == MOST_DIFFERENCES
+    assert {len(one.place) for one in compared.found} == {200}
+
+
+def test_what_has_more_values_than_are_read_is_compared_as_text() -> None:
+    long = json.dumps(list(range(MOST_VALUES + 1))).encode()
+    compared = differences(long, long)
+    assert (compared.found, compared.same, compared.more) == ([], 1, True)
+    assert [one.place for one in differences(long, b"[1]").found] == ["$"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from agentic_atlas.platform.readable import MOST_VALUES
 from agentic_atlas.platform.task.json_parts import (
     MOST_COPIED,
     MOST_IN_PART,
@@ -47,8 +48,18 @@ def test_what_is_too_much_to_read_is_cut_and_counted() -> None:
     assert (long.cut, len(long.whole.text), long.whole.left_out) == (True, MOST_TEXT, 1_000_000 - MOST_TEXT)
     wide = shown(list(range(1_000)))
     assert (wide.cut, len(wide.whole.parts), wide.whole.left_out) == (True, MOST_IN_PART, 1_000 - MOST_IN_PART)
-    assert count(shown([[list(range(50))] * 50] * 50).whole) <= MOST_PARTS + 50
+    assert 400 <= count(shown([[list(range(20))] * 20] * 20).whole) <= MOST_PARTS + 50
     assert not shown({"a": [1]}).cut
+
+
+def test_what_has_more_values_than_are_read_is_shown_as_its_beginning() -> None:
+    many = payload(b"[" + b"1," * MOST_VALUES + b"1]")
+    assert (many.cut, many.whole.kind, many.whole.text[:5], len(many.whole.text)) == (
+        True,
+        "string",
+        "[1,1,",
+        MOST_TEXT,
+    )
 
 
 def test_what_is_nested_deeper_than_anybody_reads_is_shown_as_its_beginning() -> None:
@@ -60,6 +71,8 @@ def test_what_is_nested_deeper_than_anybody_reads_is_shown_as_its_beginning() ->
 def test_all_of_it_is_copied_unless_it_is_long() -> None:
     assert shown({"a": [1]}).copied == '{\n  "a": [\n    1\n  ]\n}'
     assert shown("x" * MOST_COPIED).copied == ""
+    deep = b"[" + b",".join([b"[" * 60 + b"]" * 60] * 200) + b"]"
+    assert payload(deep).copied == deep.decode()
 
 
 def test_what_has_few_members_is_open_at_first() -> None:
