@@ -33,7 +33,7 @@ def main(seconds: float = 5.0) -> None:
 
 
 def tasks(folder: Path, seconds: float) -> None:
-    platform = Platform(folder / "network").start()
+    platform = Platform(folder / "network", requests_per_second="0").start()  # All callers are one user.
     try:
         token = platform.token("bench")
         rates: dict[str, list[float]] = {"off": [], str(folder / "spool"): []}

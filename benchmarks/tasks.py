@@ -124,7 +124,7 @@ class Stage:
 @contextmanager
 def stage(folder: Path, checkout: Path | None = None) -> Iterator[Stage]:
     """Have a platform and an agent of this tree, or of a checkout, until the end of the block."""
-    platform = Platform(folder)
+    platform = Platform(folder, requests_per_second="0")  # All callers are one user.
     if checkout is not None:
         platform.interpreter = str(checkout.absolute() / ".venv" / "bin" / "python")
     platform.start()

@@ -33,9 +33,10 @@ Json = dict[str, Any]
 def up(folder: Path, **settings: object) -> Iterator[Platform]:
     """Run a server with these settings until the end of the block; then it ends by itself, and said nothing it may not.
 
-    The test may kill it and start it again meanwhile.
+    The test may kill it and start it again meanwhile. One user asks as often as they like, unless it is set otherwise.
     """
-    running = Platform(folder, **{name: str(value) for name, value in settings.items()})
+    told = {"requests_per_second": 0} | settings
+    running = Platform(folder, **{name: str(value) for name, value in told.items()})
     running.environ["PYTHONWARNINGS"] = "always::ResourceWarning"
     running.start()
     try:

@@ -168,6 +168,11 @@ Ids: TypeAlias = Callable[[str], str]
 """A source of ids `prefix_…`, unique for ever; ids of one prefix sort by the time of their making."""
 
 
+Pace: TypeAlias = Callable[[str, int], float]
+"""Counts that a user asks so many times; returns the seconds until they may, when that is too often: then none counts.
+0: they may now."""
+
+
 class FaultLog(Protocol):
     """A structured log, as structlog's: an event's name, and facts. No payload and no token is ever among them."""
 

@@ -19,7 +19,7 @@ from agentic_atlas.compose.audit import ARCHIVES, HeadFile
 from agentic_atlas.compose.certificate import Certificate
 from agentic_atlas.compose.keys import KeyFolder
 from agentic_atlas.compose.server import RunningServer
-from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, wall
+from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, pacer, wall
 from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.settings import Settings
 
@@ -61,6 +61,7 @@ async def build(
         heads=HeadFile(keys, settings.data_dir / ARCHIVES, load_or_create_audit_key(keys, wall()), network, log),
         sign_on=neighbours.sign_on,
         server=RunningServer(settings, neighbours.certificate, clock),
+        pacer=pacer,
     )
     engine = Engine.over(store, router, network, world, settings.engine)
     clock.jumped = partial(_clock_jumped, engine, log)

@@ -1,4 +1,4 @@
-"""The real world's clock, ids and randomness."""
+"""The real world's clock, ids and randomness, and how often somebody asks by that clock."""
 
 import logging
 import secrets
@@ -22,6 +22,12 @@ monotonic = time.monotonic
 
 _AT_ONCE = 4_096
 """Bytes of randomness read from the system at a time."""
+
+
+_BURST: Final = 2
+"""Seconds whose requests may come at once."""
+_USERS: Final = 10_000
+"""Most users whose requests are counted at the same time; one more takes the place of who asked least recently."""
 
 
 def machine_names() -> tuple[str, ...]:
@@ -111,3 +117,20 @@ def python_environ() -> dict[str, str]:
     """Return what Python may need of the environment to start, and nothing else: no setting, no secret."""
     given = variables()
     return {name: given[name] for name in _OF_PYTHON if name in given}
+
+
+def pacer(per_second: int) -> Callable[[str, int], float]:
+    """Return what counts the requests of each user (`ports.Pace`), by the monotonic clock, in a bounded room."""
+    # Loaded where it is used, for commands have no use for it.
+    from throttled import MemoryStore, RateLimiterRegistry, per_sec
+
+    burst = _BURST * per_second
+    store = MemoryStore(options={"MAX_SIZE": _USERS})
+    limiter = RateLimiterRegistry.get("gcra")(per_sec(per_second, burst), store)
+
+    def pace(user_id: str, times: int) -> float:
+        # What is more than may ever come at once waits until all of that may.
+        result = limiter.limit(user_id, min(times, burst))
+        return result.state.retry_after if result.limited else 0.0
+
+    return pace

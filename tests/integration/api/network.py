@@ -30,7 +30,7 @@ from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.hashing import Argon2Passwords
 from agentic_atlas.compose.keys import KeyFolder
 from agentic_atlas.compose.server import RunningServer
-from agentic_atlas.compose.sources import SortableIds, python_environ, wall
+from agentic_atlas.compose.sources import SortableIds, pacer, python_environ, wall
 from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.platform import app as platform
 from agentic_atlas.protocol import messages
@@ -290,6 +290,7 @@ async def api(
             bus=Bus(),
             schemas=JsonSchemas(apart),
             passwords=passwords,
+            pacer=pacer,
             backups=BackupFolder(
                 folder / "backups",
                 network=network,

@@ -31,6 +31,14 @@ def test_nothing_is_tried_once_patience_is_over() -> None:
     assert wait(DOWN, patience=0.0) is None
 
 
+def test_who_asks_too_often_has_patience_for_a_crowd_of_their_own() -> None:
+    often = Busy("wait", code="too_many_requests", retry_after=1.0)
+    assert wait(often, waited=58.0) == 1.0
+    assert wait(often, waited=59.5) is None
+    assert wait(Busy("full", code="agent_queue_full", retry_after=1.0), waited=58.0) is None
+    assert wait(often, patience=0.0) is None
+
+
 def test_only_what_may_be_better_next_time_is_tried_again() -> None:
     assert wait(Conflict("name in use")) is None
     for code in LASTING:

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 import structlog
+from msgspec.structs import replace
 
+from agentic_atlas import AsyncClient
+from agentic_atlas.backend.engine.engine import EngineSettings
+from agentic_atlas.backend.usecases import machine
 from agentic_atlas.cli import up
 from agentic_atlas.compose.network import network
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.sdk.client.http import Sources
 from agentic_atlas.settings import Settings
 
 
@@ -24,6 +29,23 @@ async def test_what_goes_wrong_beside_a_network_is_told_as_it_is(tmp_path: Path)
     with pytest.raises(ConfigurationError, match="disk with your credentials"):
         async with network(settings(tmp_path), structlog.get_logger()):
             raise ConfigurationError("the disk with your credentials is full")
+
+
+async def test_a_client_that_asks_too_often_waits_and_gets_all_its_answers(tmp_path: Path) -> None:
+    narrow = replace(settings(tmp_path), engine=EngineSettings(requests_per_second=30), drain=0.0)
+    async with network(narrow, structlog.get_logger()) as running:
+        url, key = running.addresses.api_url, await machine.bootstrap(running.engine, "ada")
+        waited: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            await asyncio.sleep(seconds)
+
+        async with AsyncClient(url, api_key=key, sources=Sources(sleep=sleep)) as ada, asyncio.TaskGroup() as group:
+            asked = [group.create_task(ada.people.whoami()) for _ in range(80)]
+        assert {one.result().user.name for one in asked} == {"ada"}
+        assert len(waited) >= 15
+        assert all(1.0 <= seconds <= 1.5 for seconds in waited)
 
 
 async def test_a_credentials_file_that_others_can_read_is_told_before_anything_is_made(

@@ -150,6 +150,8 @@ class Network:
             backups=self.shelf,
             key_store=self.keys,
             passwords=self.passwords,
+            # Whoever asks for more at once than there may be in a second waits for one.
+            pacer=lambda most: lambda _, times: float(times > most),
         )
         self.engine = Engine.over(self.store, self.router, "net_1", world, settings)
         self.application = Application(self.engine)

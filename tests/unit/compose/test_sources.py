@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from agentic_atlas.compose.sources import Entropy, WallClock, machine_names
+from agentic_atlas.compose import sources
+from agentic_atlas.compose.sources import Entropy, WallClock, machine_names, pacer
 
 
 class Hands:
@@ -56,3 +57,28 @@ def test_randomness_is_as_long_as_asked_for_and_never_given_twice() -> None:
     drawn = [entropy(size) for size in (24, 10_000, *[24] * 500, 0)]
     assert list(map(len, drawn)) == [24, 10_000, *[24] * 500, 0]
     assert len(set(drawn)) == len(drawn)
+
+
+def test_a_user_may_ask_so_often_in_a_second_after_twice_as_often_at_once_and_nobody_else_waits_for_them() -> None:
+    pace = pacer(1)
+    assert [pace("ada", 1) for _ in range(2)] == [0.0, 0.0]
+    assert 0.5 < pace("ada", 1) <= 1.0
+    assert pace("eve", 1) == 0.0
+
+
+def test_more_than_may_ever_come_at_once_comes_when_all_of_that_may() -> None:
+    pace = pacer(1)
+    assert pace("ada", 100) == 0.0
+    assert 1.5 < pace("ada", 100) <= 2.0
+
+
+def test_what_is_kept_of_users_is_bounded_and_who_asked_least_recently_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sources, "_USERS", 2)
+    pace = pacer(1)
+    assert [pace(user, 2) for user in ("ada", "eve")] == [0.0, 0.0]
+    assert pace("ada", 1) > 0.0
+    assert pace("another", 1) == 0.0
+    assert pace("ada", 1) > 0.0
+    assert pace("eve", 1) == 0.0, "there was no more room"

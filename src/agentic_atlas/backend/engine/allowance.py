@@ -5,11 +5,9 @@ addresses keeps out nobody but itself.
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Generic, TypeAlias, TypeVar
-
-from agentic_atlas.errors import Busy
 
 K = TypeVar("K", bound=Hashable)
 
@@ -125,23 +123,6 @@ class Allowance:
     def _forget(self, key: str) -> None:
         del self._times[key]
         self._holders.drop(key)
-
-
-class Pace:
-    """How often each user may ask for something in a second."""
-
-    def __init__(self, per_second: int, clock: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._allowance = Allowance(per_second, 1.0)
-        self._clock = clock
-
-    def take(self, user_id: str) -> None:
-        """The user asks; raises Busy (`too_many_requests`) when that is too often."""
-        now = self._clock()
-        wait = self._allowance.wait(user_id, now)
-        if wait:
-            raise Busy(f"you ask more than {self._per_second} times in a second: ask less often", retry_after=wait)
-        self._allowance.take(user_id, now)
 
 
 _SHARED = {4: (16, 24, 32), 6: (48, 56, 64)}

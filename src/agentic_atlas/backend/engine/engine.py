@@ -10,7 +10,6 @@ import msgspec
 from agentic_atlas.backend.accounts import Passwords, SignOn
 from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access, Registry
-from agentic_atlas.backend.engine.allowance import Pace
 from agentic_atlas.backend.engine.audit import AuditTrail
 from agentic_atlas.backend.engine.census import Census, OpenLimits
 from agentic_atlas.backend.engine.changes import Changes
@@ -37,6 +36,7 @@ from agentic_atlas.backend.ports import (
     FaultLog,
     Ids,
     KeyStore,
+    Pace,
     RouterPort,
     Schemas,
     ServerProcess,
@@ -74,9 +74,9 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """Most watchers of one task's events at the same time; more are answered 429 (`too_many_watchers`)."""
     watchers_per_key: int = 500
     """Most watchers with one API key at the same time; more are answered 429 (`too_many_watchers`)."""
-    requests_per_second: int = 0
-    """Most requests of one user in a second, with whatever keys and sessions; more are answered 429
-    (`too_many_requests`). 0: no limit of its own."""
+    requests_per_second: int = 1_000
+    """Most requests of one user in a second, with whatever keys and sessions, of which those of two seconds may come at
+    once; a batch is as many as its tasks. More are answered 429 (`too_many_requests`). 0: no limit of its own."""
     login_lifetime: float = KEY_LIFETIME
     """How long the API key of a login by code (`atlas login --code`) or with a password is good for."""
     tokens: TokenTerms = TokenTerms()
@@ -107,6 +107,8 @@ class World:
     sign_on: SignOn | None = None
     server: ServerProcess | None = None
     """None: there is none of its own."""
+    pacer: Callable[[int], Pace] | None = None
+    """Makes what counts requests, of which there may be so many in a second. None: nobody's are counted."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Engine:
     people: People
     server: ServerProcess | None
     pace: Pace | None
-    """None: everybody asks as often as they like."""
+    """How often somebody may ask. None: as often as they like."""
 
     @staticmethod
     def over(
@@ -192,7 +194,7 @@ class Engine:
             verification=Verification(trail, clock),
             people=people,
             server=world.server,
-            pace=Pace(settings.requests_per_second, world.monotonic) if settings.requests_per_second else None,
+            pace=world.pacer(settings.requests_per_second) if world.pacer and settings.requests_per_second else None,
         )
 
     async def take_up(self) -> None:

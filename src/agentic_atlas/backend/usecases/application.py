@@ -40,15 +40,13 @@ class Application:
                 key = await _spent(self._engine, secret)
                 self._engine.trail.refuse(None, "keys.use", key, refusal.code)
             raise
-        if self._engine.pace is not None:
-            self._engine.pace.take(who.user.id)
+        paced(self._engine, who)
         return who
 
     async def recognise(self, secret: str) -> Principal:
         """Return whose session this is, by the secret that their browser shows; raises as `authenticate` does."""
         who = await self._engine.people.logged_in.recognise(secret)
-        if self._engine.pace is not None:
-            self._engine.pace.take(who.user.id)
+        paced(self._engine, who)
         return who
 
     async def again(self, who: Principal) -> Principal:
@@ -72,6 +70,14 @@ class Application:
     def now(self) -> float:
         """Return the server's time, in seconds since the epoch: for what is shown."""
         return self._engine.clock()
+
+
+def paced(engine: Engine, who: Principal, times: int = 1) -> None:
+    """Somebody asks so many times; raises Busy (`too_many_requests`) when their user does so too often."""
+    wait = engine.pace(who.user.id, times) if engine.pace is not None and times else 0.0
+    if wait:
+        often = "you ask too often (ATLAS_REQUESTS_PER_SECOND): wait, and ask less often"
+        raise Busy(often, code="too_many_requests", retry_after=wait)
 
 
 async def still(engine: Engine, who: Principal, *, used: bool = True) -> Principal:

@@ -17,7 +17,7 @@ from agentic_atlas.backend.engine import questions, submission
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal, require_change
-from agentic_atlas.backend.usecases.application import still, use_case
+from agentic_atlas.backend.usecases.application import paced, still, use_case
 from agentic_atlas.backend.usecases.shown import task_info
 from agentic_atlas.errors import AtlasError, Conflict
 from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
@@ -61,7 +61,12 @@ async def submit(
 
 @use_case
 async def submit_all(who: Principal, engine: Engine, asks: Sequence[SubmitRequest]) -> list[Submitted | AtlasError]:
-    """Accept tasks, each by itself; return what became of each, in their order. The errors are those of `submit`."""
+    """Accept tasks, each by itself; return what became of each, in their order. The errors are those of `submit`.
+
+    Raises:
+        Busy: these are more than somebody may ask for in that time, each counted as if it came by itself.
+    """
+    paced(engine, who, len(asks) - 1)
     return await submission.submit_all(engine, who, asks)
 
 

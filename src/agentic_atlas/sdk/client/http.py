@@ -54,6 +54,8 @@ FIRST_PAUSE = 0.1
 """Seconds: the window before the first repetition."""
 LONGEST_PAUSE = 3.0
 """Seconds: the window never grows beyond this."""
+TOO_OFTEN = "too_many_requests"
+"""Code of whoever asks more often than they may: each wait is short, though more of theirs may wait as well."""
 LASTING = frozenset({"agent_offline", "agent_disabled", "storage_full"})
 """Codes of what is away, or full, until somebody does something: waiting a moment does not help."""
 
@@ -83,7 +85,7 @@ def pause(error: AtlasError, *, tries: int, waited: float, patience: float, repe
         error: why the try failed.
         tries: how many have failed, this one included.
         waited: seconds since the first of them failed.
-        patience: seconds after which no other try begins.
+        patience: seconds after which no other try begins; longer for who asks too often, while a wait is within it.
         repeatable: the request can arrive twice without harm; else only one that was refused or never sent is repeated.
     """
     if not isinstance(error, Busy | Unavailable) or (isinstance(error, ConnectionCut) and not repeatable):
@@ -91,6 +93,8 @@ def pause(error: AtlasError, *, tries: int, waited: float, patience: float, repe
     if error.code in LASTING:
         return None
     seconds = max(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 16)), error.retry_after)
+    if error.code == TOO_OFTEN and seconds <= patience:
+        patience = max(patience, WAITING_PATIENCE)
     return seconds if waited + seconds <= patience else None
 
 

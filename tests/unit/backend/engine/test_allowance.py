@@ -1,7 +1,6 @@
 import pytest
 
-from agentic_atlas.backend.engine.allowance import Allowance, Holders, Pace, neighbourhood, networks
-from agentic_atlas.errors import Busy
+from agentic_atlas.backend.engine.allowance import Allowance, Holders, neighbourhood, networks
 
 
 def test_so_many_in_a_window_and_then_one_waits_until_the_first_is_over() -> None:
@@ -97,18 +96,3 @@ def test_an_address_is_in_networks_that_one_site_one_customer_and_one_link_have(
 )
 def test_an_ipv6_network_counts_as_one(address: str, held_by_one: str) -> None:
     assert neighbourhood(address) == held_by_one
-
-
-def test_a_user_may_ask_so_often_in_a_second_and_no_other_waits_for_them() -> None:
-    now = [0.0]
-    pace = Pace(3, lambda: now[0])
-    for at in (0.0, 0.4, 0.8):
-        now[0] = at
-        pace.take("ada")
-    with pytest.raises(Busy) as refused:
-        pace.take("ada")
-    assert refused.value.code == "too_many_requests"
-    assert refused.value.retry_after == pytest.approx(0.2)
-    pace.take("bob")
-    now[0] = 1.0
-    pace.take("ada")

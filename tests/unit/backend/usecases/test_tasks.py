@@ -252,6 +252,16 @@ async def test_of_many_each_is_accepted_by_itself() -> None:
     assert [one.code if isinstance(one, AtlasError) else one.created for one in became] == [True, "agent_not_found"]
 
 
+async def test_many_at_once_are_as_many_requests_as_there_are_tasks() -> None:
+    network, ada, _ = await furnished(EngineSettings(requests_per_second=3))
+    # The first of them was counted when it was seen who asks.
+    assert len(await tasks.submit_all(ada, network.application, [wanted()] * 4)) == 4
+    with pytest.raises(Busy, match="you ask too often") as refused:
+        await tasks.submit_all(ada, network.application, [wanted()] * 5)
+    assert (refused.value.code, refused.value.retry_after) == ("too_many_requests", 1.0)
+    assert len(network.engine.dispatcher.census) == 4
+
+
 async def test_anothers_task_does_not_exist_and_is_not_touched() -> None:
     network, ada, agent = await furnished()
     task = await network.asking(ada, agent)
