@@ -30,11 +30,11 @@ async def create(body: GroupRequest, application: Application, who: Principal) -
     return json(made, status=HTTPStatus.CREATED)
 
 
-@routes.at("DELETE", "/groups/{name}", status=HTTPStatus.NO_CONTENT)
+@routes.at("DELETE", "/groups/{name}", answers=GroupInfo)
 async def delete(name: str, application: Application, who: Principal) -> Response:
-    """Remove a group, and what is shared with it; administrators only."""
-    await groups.delete(who, application, name)
-    return Response(HTTPStatus.NO_CONTENT)
+    """Remove a group, and what is shared with it; administrators only. The answer is what it was, and what ended."""
+    _, deleted = await groups.delete(who, application, name)
+    return json(deleted)
 
 
 @routes.at("PUT", "/groups/{name}/members/{user}", answers=GroupInfo)

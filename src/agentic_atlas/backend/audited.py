@@ -96,7 +96,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "accounts.disenrol": Audited(kind="account"),
     "accounts.reset_totp": Audited(kind="account", name_in="name"),
     "groups.create": Audited(kind="group", of=0, name_in="name"),
-    "groups.delete": Audited(kind="group", name_in="name"),
+    "groups.delete": Audited(kind="group", of=0, name_in="name"),
     "groups.add": Audited(kind="group", of=0, name_in="name", told=("user",)),
     "groups.remove": Audited(kind="group", of=0, name_in="name", told=("user",)),
     "keys.create": Audited(kind="api_key", name_in="name", told=("lifetime", "scopes")),
@@ -134,8 +134,9 @@ def unknown_action(action: str) -> InvalidInput | None:
         return None
     noun = action.partition(".")[0]
     there = [known for known in ACTIONS if known.startswith(f"{noun}.")]
+    every = f"; {noun} alone is all of these" if there else ""
     return InvalidInput(
-        f"the audit log tells of no {action[:64]!r}{meant(action, there or (*NOUNS, *ACTIONS))}: it tells of "
-        + ", ".join(there or NOUNS),
+        f"the audit log tells of no {action[:64]!r}{meant(action, (noun, *there) if there else (*NOUNS, *ACTIONS))}: "
+        f"it tells of {', '.join(there or NOUNS)}{every}",
         code="unknown_action",
     )

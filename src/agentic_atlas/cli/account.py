@@ -188,7 +188,7 @@ def sessions(
     """List the browsers where you are logged in, or end that."""
     if end is not None:
         connection.run(_end_session(end))
-        output.say(f"LoggedOut {end}.")
+        output.say(f"Ended the session {end}.")
         return
     if end_all:
         output.say(f"Sessions that ended: {connection.run(_end_sessions(user))}.")

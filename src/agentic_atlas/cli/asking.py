@@ -52,12 +52,15 @@ def confirm(question: str) -> None:
     """Ask for a yes.
 
     Raises:
-        click.Abort: it is no, or nothing is typed any more.
+        click.Abort: it is no, or nothing is typed any more. InvalidInput: nobody is there to be asked.
     """
     while True:
         with _at_prompt():
             output.prompt(f"{one_line(question)} [y/N]:")
             line = sys.stdin.readline()
+        if not line and not output.terminal(sys.stdin):
+            output.aside("")
+            raise InvalidInput("nobody is here to say yes: --yes does it without the question")
         said = line.strip().lower()
         if not line or said in ("", "n", "no"):
             raise click.Abort

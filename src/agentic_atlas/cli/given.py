@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentic_atlas.errors import InvalidInput, PayloadTooLarge
+from agentic_atlas.cli import output
+from agentic_atlas.errors import AtlasError, InvalidInput, NotFound, PayloadTooLarge
 
 if TYPE_CHECKING:
     from agentic_atlas.auth.scopes import Scope
+    from agentic_atlas.sdk.client.asynchronous import AsyncClient
 
 MAX_INPUT = 4 * 1024 * 1024
 """Longest input that is read from a file or from stdin, in bytes."""
@@ -43,6 +45,26 @@ def scopes(words: Sequence[str], known: tuple[Scope, ...]) -> Sequence[str] | No
     except InvalidInput as error:
         raise click.UsageError(error.message) from None
     return words or None
+
+
+async def agents_missing(atlas: AsyncClient, words: Sequence[str] | None) -> list[str]:
+    """Return the agents that scopes name and that are not there, as far as whoever asks sees."""
+    named = [word.split(":", 2)[2] for word in words or () if word.count(":") == 2]
+    missing = []
+    for agent in dict.fromkeys("/".join(one.split("/")[:2]) for one in named):
+        try:
+            await atlas.agents.get(agent)
+        except NotFound:
+            missing.append(agent)
+        except AtlasError:
+            return []  # It is for a warning, and whoever makes a key need not see agents.
+    return missing
+
+
+def tell_missing(agents: Sequence[str]) -> None:
+    """Warn of scopes that are good for nothing yet."""
+    for agent in agents:
+        output.aside(f"There is no agent {agent} that you see: the scope counts once there is one that is called so.")
 
 
 def content(where: str) -> bytes:

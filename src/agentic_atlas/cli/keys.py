@@ -45,13 +45,15 @@ def create(
     expires_in = times.seconds(expires, most=LONGEST) if expires else None
     scopes = given.scopes(scope, API_KEY_SCOPES)
 
-    async def work() -> NewApiKey:
+    async def work() -> tuple[NewApiKey, list[str]]:
         async with connection.connect() as atlas:
-            return await atlas.keys.create(name, expires_in=expires_in, scopes=scopes, user=user)
+            missing = await given.agents_missing(atlas, scopes)
+            return await atlas.keys.create(name, expires_in=expires_in, scopes=scopes, user=user), missing
 
-    made = connection.run(work())
+    made, missing = connection.run(work())
     if json:
         output.document(made)
+        given.tell_missing(missing)
         return
     output.say(made.key)
     whose = "you" if user is None else made.user
@@ -60,6 +62,7 @@ def create(
         f"Whoever has it in ATLAS_API_KEY acts as {whose}: it is good for {_good_for(made)} until {ends}. It is not "
         f"shown again; `atlas keys revoke {made.id}` ends it."
     )
+    given.tell_missing(missing)
 
 
 def show_list(

@@ -180,6 +180,7 @@ def _made_for(url: str, user: str, password: str, code: str = "") -> NewApiKey:
 def _read_key(url: str, known: str | None) -> str:
     """Return the key that is typed, unseen, or that comes through a pipe; the known one when none comes."""
     if output.terminal(sys.stdin):
+        output.aside(f"With a password instead: `atlas login {url} --user NAME`; with neither, --code.")
         return asking.secret(f"API key for {url}")
     key = sys.stdin.readline(LONGEST_KEY + 2).strip() or known
     if not key:

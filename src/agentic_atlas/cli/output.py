@@ -159,5 +159,11 @@ def _write(stream: TextIO | None, text: str) -> None:
         return
     # A terminal's encoding may lack a character of the answer: it is shown escaped instead of failing.
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Where a shell has led it has no name here.
+        raise OSError(error.errno, error.strerror, "what was printed can't be written") from None

@@ -11,7 +11,7 @@ from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Json
 
 if TYPE_CHECKING:
-    from agentic_atlas.protocol.caller.agents import AgentShares, ShareInfo
+    from agentic_atlas.protocol.caller.agents import AgentShares, EndedToken, ShareInfo
     from agentic_atlas.protocol.caller.people import GroupInfo
 
 With = Annotated[
@@ -46,11 +46,16 @@ def unshare(*, agent: AgentName, with_: With, json: Json = False) -> None:
     Tokens that they made end, and what is connected with them is disconnected.
     """
 
-    async def work() -> AgentShares:
+    async def work() -> tuple[list[str], AgentShares]:
         async with connection.connect() as atlas:
-            return await atlas.agents.unshare(agent, *with_)
+            before = {one.subject for one in (await atlas.agents.get(agent)).shares}
+            shared = await atlas.agents.unshare(agent, *with_)
+            return [one for one in with_ if one.removeprefix("user:") not in before], shared
 
-    _show(agent, connection.run(work()), json=json)
+    never, shared = connection.run(work())
+    if never:
+        output.aside(f"{agent} was not shared with {', '.join(never)}.")
+    _show(agent, shared, json=json)
 
 
 def words_of(shares: Sequence[ShareInfo]) -> str:
@@ -98,17 +103,18 @@ def delete_group(
     """Remove a group: what is shared with it is shared with its members no more. Administrators only."""
     from agentic_atlas.cli.asking import confirm
 
-    async def work() -> None:
+    async def work() -> GroupInfo:
         async with connection.connect() as atlas:
-            await atlas.groups.delete(group)
+            return await atlas.groups.delete(group)
 
     if not yes:
         confirm(f"Delete the group {group}, and what is shared with it?")
-    connection.run(work())
+    deleted = connection.run(work())
     if json:
-        output.document({"deleted": group})
+        output.document({"deleted": group, "ended": deleted.ended})
     else:
         output.say(f"Deleted the group {group}.")
+        _tell_ended(deleted.ended)
 
 
 def add_member(*, group: GroupName, user: UserName, json: Json = False) -> None:
@@ -137,7 +143,11 @@ def _show(agent: str, shared: AgentShares, *, json: bool) -> None:
         return
     shares = shared.items
     output.say(f"{agent} is shared with {words_of(shares)}." if shares else f"{agent} is yours alone.")
-    for name, count in Counter(token.made_by for token in shared.ended).items():
+    _tell_ended(shared.ended)
+
+
+def _tell_ended(ended: Sequence[EndedToken]) -> None:
+    for name, count in Counter(token.made_by for token in ended).items():
         output.say(f"Ended {count} {'token' if count == 1 else 'tokens'} that {name} made.")
 
 
@@ -146,3 +156,4 @@ def _show_group(group: GroupInfo, *, json: bool) -> None:
         output.document(group)
     else:
         output.say(f"In {group.name}: {', '.join(group.members) or 'nobody'}.")
+        _tell_ended(group.ended)

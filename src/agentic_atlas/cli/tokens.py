@@ -57,20 +57,28 @@ def create(  # noqa: PLR0913  # each is an option of the command
     from agentic_atlas.auth.scopes import AGENT_SCOPES
 
     expires_in, scopes = _span(expires), given.scopes(scope, AGENT_SCOPES)
+    missing: list[str] = []
 
     async def make(atlas: AsyncClient) -> NewToken:
         if create_agent:
             await ensure_agent(atlas, agent)
-        return await atlas.tokens.create(
-            agent,
-            name=name or platform.node(),
-            description=description,
-            expires_in=expires_in,
-            scopes=scopes,
-            renewable=not fixed,
-        )
+        missing.extend(await given.agents_missing(atlas, scopes))
+        try:
+            return await atlas.tokens.create(
+                agent,
+                name=name or platform.node(),
+                description=description,
+                expires_in=expires_in,
+                scopes=scopes,
+                renewable=not fixed,
+            )
+        except NotFound as error:
+            if error.code != "agent_not_found" or "/" in agent:
+                raise
+            raise NotFound(f"{error.message}; --create-agent makes it as well", code=error.code) from None
 
     _hand_over(make, env, json=json)
+    given.tell_missing(missing)
 
 
 def rotate(

@@ -14,7 +14,10 @@ def write_private(path: Path, content: bytes) -> None:
 
     # What a link leads to is kept with other settings elsewhere: it is changed there, and stays a link here.
     target = Path(os.path.realpath(path))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name.lstrip('.')}.")  # made with mode 0600
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name.lstrip('.')}.")  # made with mode 0600
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # nobody has heard of the draft
     draft = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

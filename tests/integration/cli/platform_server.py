@@ -142,8 +142,7 @@ class Platform:
             if rest[1:]:
                 (members.append if asked.method == "PUT" else members.remove)(rest[2])
             return Answer(answer(GroupInfo, name=name, members=members))
-        del self.groups[name]
-        return Answer(b"", 204)
+        return Answer(answer(GroupInfo, name=name, members=self.groups.pop(name), ended=self.ended))
 
     def _tokens(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest[0].startswith(("k", "tok_")):

@@ -164,7 +164,7 @@ def test_an_interrupt_at_a_prompt_ends_with_130(platform: Platform, monkeypatch:
     monkeypatch.setattr("getpass.getpass", interrupted)
     monkeypatch.setattr("agentic_atlas.cli.login.output.terminal", lambda stream=None: True)
     result = atlas("login", platform.server.url)
-    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\n")
+    assert (result.exit_code, result.stdout, result.stderr.splitlines()[1:]) == (130, "", [""])
 
 
 def test_the_end_of_the_input_at_a_prompt_is_no(monkeypatch: pytest.MonkeyPatch) -> None:

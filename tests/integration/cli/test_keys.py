@@ -25,6 +25,18 @@ def test_a_new_key_is_good_for_what_ones_own_is_unless_one_says_otherwise(platfo
     assert platform.server.asked[-1].body == {"user": "grace", "expires_in": 43_200}
 
 
+def test_a_scope_of_an_agent_that_is_not_there_is_made_and_told(platform: Platform) -> None:
+    platform.add_agent("books")
+    words = [
+        word for scope in ("ada/books/find", "ada/none", "ada/none/x") for word in ("--scope", f"tasks:call:{scope}")
+    ]
+    result = atlas("keys", "create", *words)
+    assert printed(result) == "atlas_new\n"
+    assert "There is no agent ada/none that you see: the scope counts once there is one" in result.stderr
+    assert result.stderr.count("There is no agent") == 1
+    assert platform.server.paths()[-1] == "POST /api/v1/api-keys"
+
+
 def test_a_new_key_for_programs(platform: Platform) -> None:
     made = json.loads(printed(atlas("keys", "create", "--scope", "tasks:read", "--json")))
     assert (made["key"], made["scopes"]) == ("atlas_new", ["tasks:read"])
@@ -78,9 +90,9 @@ def test_withdrawing_a_key_says_first_what_ends_and_then_what_ended(platform: Pl
     assert platform.server.paths() == ["GET /api/v1/signing-keys", "DELETE /api/v1/signing-keys/kid_old"]
 
 
-@pytest.mark.parametrize("typed", ["n\n", "\n", ""])
-def test_a_key_is_not_withdrawn_unless_somebody_says_so(platform: Platform, typed: str) -> None:
-    complained(atlas("keys", "withdraw", "kid_old", input=typed), code=1)
+@pytest.mark.parametrize(("typed", "code"), [("n\n", 1), ("\n", 1), ("", 2)])
+def test_a_key_is_not_withdrawn_unless_somebody_says_so(platform: Platform, typed: str, code: int) -> None:
+    complained(atlas("keys", "withdraw", "kid_old", input=typed), code)
     assert platform.server.paths() == ["GET /api/v1/signing-keys"]
 
 

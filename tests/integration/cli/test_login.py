@@ -122,7 +122,9 @@ def test_nobody_is_asked_for_a_key_to_where_no_platform_answers(
     assert atlas("login", server.url).exit_code == 1
     assert asked == []
     answers(server, error(401, "key_missing"), ME)
-    assert "You are ada" in printed(atlas("login", server.url))
+    let_in = atlas("login", server.url)
+    assert "You are ada" in printed(let_in)
+    assert f"With a password instead: `atlas login {server.url} --user NAME`" in let_in.stderr
     assert (asked, [one.headers.get("authorization") for one in server.asked[-2:]]) == (
         [f"API key for {server.url}"],
         [None, f"Bearer {KEY}"],
@@ -199,7 +201,7 @@ def test_an_address_that_may_be_a_proxys_is_told_as_such(server: Server, address
     assert ("own machine, or a proxy" in shown) is told
 
 
-@pytest.mark.parametrize("said", ["n\n", "\n", ""])
+@pytest.mark.parametrize("said", ["n\n", "\n"])
 def test_without_a_yes_nothing_is_decided(server: Server, said: str) -> None:
     environment.remember(server.url, KEY)
     answers(server, Answer(ASKS))

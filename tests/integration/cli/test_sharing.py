@@ -21,6 +21,14 @@ def test_an_agent_is_shared_with_several_at_once_and_with_some_of_them_no_more(p
     assert "there is no agent" in complained(atlas("agents", "share", "none", "--with", "eve"))
 
 
+def test_who_an_agent_was_never_shared_with_is_said(platform: Platform) -> None:
+    platform.add_agent("hello", shares=[{"subject": "eve", "access": "call"}])
+    platform.shares = {"eve": "call"}
+    result = atlas("agents", "unshare", "hello", "--with", "eve", "--with", "bob")
+    assert (printed(result), result.stderr) == ("hello is yours alone.\n", "hello was not shared with bob.\n")
+    assert atlas("agents", "unshare", "hello", "--with", "user:eve").stderr == ""
+
+
 def test_all_who_are_named_are_asked_for_at_once_and_what_ends_with_a_share_is_said(platform: Platform) -> None:
     platform.add_agent("hello")
     platform.ended = [{"id": f"tok_{n}", "name": "", "made_by": name} for n, name in enumerate(("eve", "bob", "eve"))]
@@ -61,5 +69,12 @@ def test_groups_are_made_filled_listed_and_deleted(platform: Platform) -> None:
     assert printed(atlas("groups", "remove", "readers", "eve")) == "In readers: nobody.\n"
     refused = atlas("groups", "delete", "readers", input="n\n")
     assert (refused.exit_code, list(platform.groups)) == (1, ["readers"])
-    assert json.loads(printed(atlas("groups", "delete", "readers", "--yes", "--json"))) == {"deleted": "readers"}
+    unasked = complained(atlas("groups", "delete", "readers", input=""), 2)
+    assert "nobody is here to say yes: --yes does it without the question" in unasked
+    platform.ended = [{"id": "tok_1", "name": "box", "made_by": "eve"}]
+    deleted = json.loads(printed(atlas("groups", "delete", "readers", "--yes", "--json")))
+    assert deleted == {"deleted": "readers", "ended": platform.ended}
     assert platform.groups == {}
+    platform.groups["readers"] = ["eve"]
+    said = printed(atlas("groups", "delete", "readers", "--yes"))
+    assert said == "Deleted the group readers.\nEnded 1 token that eve made.\n"

@@ -14,6 +14,8 @@ from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import AT, Platform
 from tests.integration.client.client_server import KEY
 
+MISSING = "there is no agent `nobody`; --create-agent makes it as well"
+
 
 def test_a_new_token_is_all_that_is_printed(platform: Platform) -> None:
     platform.add_agent("hello")
@@ -104,11 +106,20 @@ def test_a_token_for_programs(platform: Platform) -> None:
 
 
 def test_an_agent_is_made_for_a_token_only_when_asked_for(platform: Platform) -> None:
-    assert complained(atlas("tokens", "create", "new")) == "there is no agent `new`"
+    assert complained(atlas("tokens", "create", "new")) == "there is no agent `new`; --create-agent makes it as well"
+    assert complained(atlas("tokens", "create", "eve/new")) == "there is no agent `eve`", "that is eve's to make"
     assert platform.agents == {}
     printed(atlas("tokens", "create", "new", "--create-agent"))
     printed(atlas("tokens", "create", "new", "--create-agent"))
     assert list(platform.agents) == ["new"]
+
+
+def test_a_scope_of_an_agent_that_is_not_there_is_warned_of(platform: Platform) -> None:
+    platform.add_agent("hello")
+    result = atlas("tokens", "create", "hello", "--scope", "agent:call:ada/none", "--scope", "agent:call:ada/hello")
+    assert "eyJ.a-b_c.d" in printed(result)
+    assert "There is no agent ada/none that you see: the scope counts once there is one" in result.stderr
+    assert "agent ada/hello" not in result.stderr
 
 
 @pytest.mark.parametrize("span", ["90", "soon", "-1d"])
@@ -170,7 +181,7 @@ def test_where_several_networks_are_known_it_is_said_which_one_a_token_is_of(pla
     assert f"--env .env it would be written there, together with the addresses of {platform.server.url}." in " ".join(
         atlas("tokens", "create", "hello").stderr.split()
     )
-    assert complained(atlas("tokens", "create", "nobody")) == f"there is no agent `nobody` (on {platform.server.url})"
+    assert complained(atlas("tokens", "create", "nobody")) == f"{MISSING} (on {platform.server.url})"
     assert f"for the new agent `other` on {platform.server.url}. Its token" in printed(atlas("init", "other"))
     assert f"for the agent `hello`, which is on {platform.server.url} already." in printed(atlas("init", "hello"))
 
@@ -178,7 +189,7 @@ def test_where_several_networks_are_known_it_is_said_which_one_a_token_is_of(pla
 def test_a_command_that_asks_at_an_address_of_the_environment_does_without_credentials(platform: Platform) -> None:
     environment.remember("http://127.0.0.1:9", KEY)
     environment.credentials_path().write_text("{")
-    assert complained(atlas("tokens", "create", "nobody")) == "there is no agent `nobody`"
+    assert complained(atlas("tokens", "create", "nobody")) == MISSING
 
 
 def test_a_token_is_made_good_for_what_is_asked_for(platform: Platform) -> None:

@@ -57,3 +57,9 @@ def test_a_file_that_is_no_env_file_is_left_alone(tmp_path: Path, content: bytes
 def test_a_folder_is_no_env_file(tmp_path: Path) -> None:
     with pytest.raises(AtlasError):
         set_values(tmp_path, {"A": "1"})
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that takes no files")
+def test_a_file_that_can_not_be_written_is_named_and_not_the_draft_of_it() -> None:
+    with pytest.raises(OSError, match=r"'/proc/books\.env'$"):
+        set_values(Path("/proc/books.env"), {"A": "1"})

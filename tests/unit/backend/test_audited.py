@@ -95,6 +95,8 @@ def test_all_that_the_log_tells_of_by_itself_is_known_to_who_looks_for_it() -> N
     ("action", "told"),
     [
         ("tokens.revok", "(did you mean tokens.revoke?): it tells of tokens.end, tokens.issue, tokens.renew, "),
+        ("agents.*", "(did you mean agents?): it tells of agents.create, "),
+        ("agents.fly", "agents.update; agents alone is all of these"),
         ("token", "(did you mean tokens?): it tells of accounts, agents, audit, "),
         ("agents.find", "it tells of agents.create, agents.delete, "),
         ("x" * 100, f"'{'x' * 64}': it tells of accounts, "),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -131,6 +133,22 @@ class Gone(io.StringIO):
 
     def write(self, text: str) -> int:
         raise BrokenPipeError
+
+
+def test_an_answer_that_nothing_takes_says_so_and_a_closed_pipe_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        number = errno.ENOSPC
+
+        def flush(self) -> None:
+            raise OSError(self.number, os.strerror(self.number))
+
+    full = Full()
+    monkeypatch.setattr("sys.stdout", full)
+    with pytest.raises(OSError, match='No space left on device: "what was printed can\'t be written"'):
+        output.say("hello")
+    full.number = errno.EPIPE
+    with pytest.raises(BrokenPipeError):
+        output.say("hello")
 
 
 def test_that_nobody_reads_what_is_said_beside_the_answer_does_not_end_a_command() -> None:

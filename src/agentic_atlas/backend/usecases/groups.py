@@ -26,18 +26,19 @@ async def find(who: Principal, engine: Engine, *, limit: int, after: str | None)
 
 
 @use_case
-async def delete(who: Principal, engine: Engine, name: str) -> Group:
-    """Remove a group, and what is shared with it; tokens end that its members made by that. Returns it as it was.
+async def delete(who: Principal, engine: Engine, name: str) -> tuple[Group, GroupInfo]:
+    """Remove a group, and what is shared with it; tokens end that its members made by that.
+
+    Returns it as it was, with those.
 
     Raises NotFound (`group_not_found`).
     """
     group = await engine.access.group(who.user, name)
     members = await engine.store.groups.members(group.id)
-    ended = await engine.store.groups.delete(group.id, engine.clock())
-    await end_connections(engine, who, ended)
+    ended = await end_connections(engine, who, await engine.store.groups.delete(group.id, engine.clock()))
     engine.registry.forget_all()
     await _changed(engine, *(user.id for user in members))
-    return group
+    return group, group_info(group, members, ended)
 
 
 @use_case
@@ -63,9 +64,10 @@ async def remove(who: Principal, engine: Engine, name: str, user: str) -> tuple[
     Raises NotFound.
     """
     group, member = await engine.access.group(who.user, name), await engine.access.user(user)
-    await end_connections(engine, who, await engine.store.groups.drop_member(group.id, member.id, engine.clock()))
+    dropped = await engine.store.groups.drop_member(group.id, member.id, engine.clock())
+    ended = await end_connections(engine, who, dropped)
     await _changed(engine, member.id)
-    return group, await _shown(engine, group)
+    return group, group_info(group, await engine.store.groups.members(group.id), ended)
 
 
 async def _changed(engine: Engine, *user_ids: str) -> None:

@@ -33,6 +33,7 @@ from agentic_atlas.protocol.caller.agents import (
     AgentInfo,
     AgentInstance,
     AgentSummary,
+    EndedToken,
     NewToken,
     RefusedInstance,
     SecondInstance,
@@ -338,9 +339,10 @@ def new_token(
 # People, their groups, keys and logins
 
 
-def group_info(group: Group, members: Sequence[User]) -> GroupInfo:
-    """Show a group with who is in it."""
-    return GroupInfo(name=group.name, members=[user.name for user in members], created_at=moment(group.created_at))
+def group_info(group: Group, members: Sequence[User], ended: Sequence[EndedToken] = ()) -> GroupInfo:
+    """Show a group with who is in it, and the tokens that ended with that."""
+    names, created_at = [user.name for user in members], moment(group.created_at)
+    return GroupInfo(name=group.name, members=names, created_at=created_at, ended=tuple(ended))
 
 
 def user_info(user: User) -> UserInfo:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
+from agentic_atlas.protocol.caller.agents import EndedToken
 from agentic_atlas.protocol.caller.values import Asked, Listing, Page, Positive, Shown
 
 RoleName: TypeAlias = Literal["admin", "member", "viewer"]
@@ -101,6 +102,8 @@ class GroupInfo(Shown, frozen=True, kw_only=True):
     members: list[str]
     """Their names."""
     created_at: datetime
+    ended: tuple[EndedToken, ...] = ()
+    """The tokens that ended with what is shared with it no more; their connections are closed."""
 
 
 GroupPage: TypeAlias = Page[GroupInfo, str]

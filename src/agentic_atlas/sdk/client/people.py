@@ -141,9 +141,12 @@ class AsyncGroups:
         body = checked(GroupRequest(name=name))
         return await self._api.send("POST", "/groups", GroupInfo, body=body, repeatable=False)
 
-    async def delete(self, name: str) -> None:
-        """Remove a group: what is shared with it is shared with its members no more."""
-        await self._api.send("DELETE", f"/groups/{segment(name)}", NoneType)
+    async def delete(self, name: str) -> GroupInfo:
+        """Remove a group: what is shared with it is shared with its members no more.
+
+        Returns what it was; `ended` has the tokens that its members had made by that.
+        """
+        return await self._api.send("DELETE", f"/groups/{segment(name)}", GroupInfo)
 
     async def add(self, name: str, user: str) -> GroupInfo:
         """Have a user in a group; raises NotFound without either."""
