@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     )
     from agentic_atlas.protocol.caller.traces import (
         TraceAttempt,
+        TraceCut,
         TraceInfo,
         TraceStep,
         TraceTask,
@@ -155,7 +156,7 @@ _HOME: Final = {
     ),
     "agentic_atlas.protocol.caller.system": "LimitInfo ServerInfo",
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
-    "agentic_atlas.protocol.caller.traces": "TraceAttempt TraceInfo TraceStep TraceTask",
+    "agentic_atlas.protocol.caller.traces": "TraceAttempt TraceCut TraceInfo TraceStep TraceTask",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
     "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
     "agentic_atlas.sdk.agent": "Agent",
@@ -296,6 +297,7 @@ __all__ = [
     "TokenInfo",
     "TotpEnrolment",
     "TraceAttempt",
+    "TraceCut",
     "TraceInfo",
     "TraceStep",
     "TraceTask",

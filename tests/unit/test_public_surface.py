@@ -119,6 +119,7 @@ PUBLIC = [
     "TokenInfo",
     "TotpEnrolment",
     "TraceAttempt",
+    "TraceCut",
     "TraceInfo",
     "TraceStep",
     "TraceTask",
