@@ -588,8 +588,11 @@ class AuditFilter(msgspec.Struct, frozen=True):
 class AuditLog(Protocol):
     """Who did what to what: rows are added to it, never changed, and removed only from its beginning."""
 
-    def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
-        """Queue rows behind the last one and return at once, as `Tasks` does; the write has the last of them."""
+    def append(self, events: Sequence[AuditEvent]) -> Write[tuple[ChainHead, str | None]]:
+        """Queue rows behind the last one and return at once, as `Tasks` does; the write has the last of them.
+
+        Where the log is not as this process left it, a row that says so stands before them, and the write has that too.
+        """
 
     async def find(self, which: AuditFilter, *, limit: int, before: int | None = None) -> list[AuditEntry]:
         """Return rows, newest first, from the one before the row with this number."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy.exc import DBAPIError
 
-from agentic_atlas.backend.domain.audit import SYSTEM, AuditEvent, genesis, hash_of
+from agentic_atlas.backend.domain.audit import BROKEN, SYSTEM, AuditEvent, genesis, hash_of
 from agentic_atlas.backend.ports import AuditFilter, Store
 from agentic_atlas.backend.store.database import open_store
 from agentic_atlas.backend.store.sqlite import writing_engine
+from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
 from tests.conformance.store.conftest import Open
 from tests.conformance.store.samples import NOW, Numbered
@@ -47,8 +53,71 @@ async def test_rows_are_numbered_and_each_holds_the_hash_of_the_one_before(opene
 async def test_an_append_has_the_last_row_that_it_wrote(opened: Open) -> None:
     async with opened() as store:
         writes = [store.audit.append([event(1)]), store.audit.append([event(2), event(3)])]
-        assert [(await write).seq for write in writes] == [1, 3]
-        assert await writes[1] == await store.audit.head()
+        assert [(await write)[0].seq for write in writes] == [1, 3]
+        assert await writes[1] == (await store.audit.head(), None)
+
+
+def tampered(path: Path, *statements: str) -> None:
+    """Do what somebody who has the file can, who knows how to get around the database's refusals."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+        for _, sql in triggers:
+            connection.execute(sql)
+
+
+ADDED = (
+    "INSERT INTO audit SELECT seq + 2, at, who_kind, who_id, who_user_id, who_name, action, object_kind, object_id, "
+    "object_name, outcome, address, detail, previous, 'new' || seq FROM audit WHERE seq >= 3"
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "why"),
+    [
+        (["DELETE FROM audit WHERE seq >= 3"], "rows 3 to 4 are not there any more"),
+        (["DELETE FROM audit"], "rows 1 to 4 are not there any more"),
+        (["UPDATE audit SET hash = 'new' WHERE seq = 4"], "row 4 is another one than it was"),
+        ([ADDED], "rows 5 to 6 were not written by this server"),
+        ([ADDED, "DELETE FROM audit WHERE seq = 4"], "row 4 is another one than it was"),
+    ],
+)
+async def test_what_somebody_did_to_the_last_rows_while_it_was_open_is_told_by_the_next_one(
+    tmp_path: Path, statements: Sequence[str], why: str
+) -> None:
+    async with open_store(tmp_path / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
+        await furnish(store)
+        tampered(tmp_path / "atlas.db", *statements)
+        there = (await store.audit.head()).seq
+        writes = [store.audit.append([event(5)]), store.audit.append([event(6), event(7)])]
+        assert [found for _, found in [await write for write in writes]] == [why, None]
+        rows = await store.audit.after(there, limit=10)
+        assert [row.action for row in rows] == [BROKEN, *["tokens.revoke"] * 3]
+        assert (rows[0].who.kind, rows[0].outcome, rows[0].detail) == ("system", "broken", {"why": why})
+        assert await store.audit.append([event(8)]) == (await store.audit.head(), None), "it is told once"
+
+
+async def test_what_somebody_did_to_the_last_rows_before_the_first_write_is_told_too(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
+        await furnish(store)
+    async with open_store(tmp_path / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
+        tampered(tmp_path / "atlas.db", "DELETE FROM audit WHERE seq = 4")
+        assert (await store.audit.append([event(5)]))[1] == "rows 4 to 4 are not there any more"
+
+
+async def test_a_write_that_failed_is_no_change_of_the_log(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "atlas.db", clock=lambda: NOW, ids=Numbered()) as store:
+        await furnish(store)
+        bad = replace(event(5), action=cast("str", None))
+        writes = [store.audit.append([event(4)]), store.audit.append([bad]), store.audit.append([event(6)])]
+        assert (await writes[0])[1] is None
+        with pytest.raises(AtlasError):
+            await writes[1]
+        assert (await writes[2])[1] is None
+        assert (await store.audit.append([event(7)]))[1] is None
 
 
 async def test_a_row_comes_back_as_it_was(opened: Open) -> None:
@@ -130,7 +199,7 @@ async def test_the_oldest_rows_are_removed_and_the_rest_goes_on_as_it_was(opened
         assert await store.audit.find(AuditFilter(), limit=10, before=4) == [rows[2]]
         assert await store.audit.find(AuditFilter(), limit=10, before=2) == []
         assert await store.audit.older(NOW + 9) == 3
-        head = await store.audit.append([event(5)])
+        head, _ = await store.audit.append([event(5)])
         assert (head.seq, [row.seq for row in await store.audit.after(0, limit=10)]) == (5, [3, 4, 5])
 
 

@@ -153,6 +153,19 @@ async def test_rows_that_somebody_changed_are_found_in_the_folder_and_told_at_th
             assert "broken" in [one.kind for one in (await client.audit.verify()).flaws]
 
 
+async def test_rows_that_somebody_cut_off_while_the_network_is_up_are_told_with_the_next_row(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        await some(client)
+        changed(tmp_path / "data", "DELETE FROM audit WHERE seq = 4")
+        await client.keys.create("later", scopes=["tasks:read"])
+        flaws = (await client.audit.verify()).flaws
+        assert [(one.seq, one.kind) for one in flaws] == [(4, "broken")]
+        assert "rows 4 to 4 are not there any more" in flaws[0].message
+        (told,) = (await client.statistics.attention()).items
+        assert (told.subject, "rows 4 to 4" in told.what) == ("audit_broken", True)
+    assert [one.kind for one in check_folder(tmp_path / "data").flaws] == ["broken"]
+
+
 async def test_a_head_of_another_key_is_told(tmp_path: Path) -> None:
     for name in ("data", "other"):
         async with up(tmp_path / name) as client:

@@ -41,7 +41,7 @@ NOTHING: Final = AuditObject(kind="")
 MOST_FLAWS: Final = 100
 """Flaws that a check of the log tells of."""
 BROKEN: Final = "audit.broken"
-"""Action of the row that is written when a start finds the log not as its head says."""
+"""Action of the row that is written when the log is found not to be as it was left."""
 
 _HASH: Final = b',"hash":""}'
 _SIGNATURE: Final = b',"signature":""}'
@@ -87,6 +87,28 @@ def chained(event: AuditEvent, head: ChainHead) -> AuditEntry:
         hash="",
     )
     return msgspec.structs.replace(entry, hash=hash_of(entry))
+
+
+def broken(at: float, why: str) -> AuditEvent:
+    """Return what is told of a log that is not as it was left."""
+    return AuditEvent(at=at, who=SYSTEM, action=BROKEN, outcome="broken", detail={"why": why})
+
+
+def changed(last: ChainHead, there: ChainHead, now: str | None) -> str | None:
+    """Say in what a log is not as it was left.
+
+    Args:
+        last: the last row, as whoever alone writes the log left it.
+        there: the last row that is there.
+        now: hash of the row that is there now with the number of `last`; None: there is none.
+    """
+    if there.seq < last.seq:
+        return f"rows {there.seq + 1} to {last.seq} are not there any more"
+    if last.seq and now != last.hash:
+        return f"row {last.seq} is another one than it was"
+    if there.seq > last.seq:
+        return f"rows {last.seq + 1} to {there.seq} were not written by this server"
+    return None
 
 
 def hash_of(entry: AuditEntry) -> str:
@@ -205,7 +227,7 @@ class ChainCheck:
         elif self._anchor is not None and self._anchor.archived == entry.seq and self._anchor.hash != entry.hash:
             self._add(entry.seq, "changed", "another row with this number was archived")
         if entry.action == BROKEN:
-            self._add(entry.seq, "broken", f"a start found the log broken: {entry.detail.get('why', '')}")
+            self._add(entry.seq, "broken", f"the log was found broken: {entry.detail.get('why', '')}")
 
     def _add(self, seq: int, kind: FlawKind, message: str) -> None:
         if len(self._flaws) < MOST_FLAWS:

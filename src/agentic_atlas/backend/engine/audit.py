@@ -14,7 +14,6 @@ import msgspec
 
 from agentic_atlas.backend.asked_from import ADDRESS
 from agentic_atlas.backend.domain.audit import (
-    BROKEN,
     NOBODY,
     NOTHING,
     OK,
@@ -22,6 +21,7 @@ from agentic_atlas.backend.domain.audit import (
     AuditEvent,
     ChainCheck,
     ChainHead,
+    broken,
     older,
 )
 from agentic_atlas.backend.engine.allowance import neighbourhood
@@ -190,7 +190,7 @@ class AuditTrail:
         why = await self._broken(self._heads, last)
         if why is not None:
             self._log.error("audit_broken", why=why)
-            self._add(AuditEvent(at=self._clock(), who=SYSTEM, action=BROKEN, outcome="broken", detail={"why": why}))
+            self._add(broken(self._clock(), why))
             await self.settle()
         elif last.seq == 0:
             await self._heads.keep(last, self._clock())
@@ -320,7 +320,7 @@ class AuditTrail:
         if len(self._unwritten) >= _AT_ONCE and not self._faulty:
             self._submit()
 
-    def _submit(self) -> Write[ChainHead] | None:
+    def _submit(self) -> Write[tuple[ChainHead, str | None]] | None:
         events, self._unwritten = self._unwritten, []
         if not events:
             return None
@@ -330,10 +330,13 @@ class AuditTrail:
         write.then(partial(self._written, events, lost))
         return write
 
-    def _written(self, events: list[AuditEvent], lost: int, write: Write[ChainHead]) -> None:
+    def _written(self, events: list[AuditEvent], lost: int, write: Write[tuple[ChainHead, str | None]]) -> None:
         error = write.error
         if error is None:
-            self._head, self._faulty = write.value, False
+            self._faulty = False
+            self._head, why = write.result()
+            if why is not None:
+                self._log.error("audit_broken", why=why)
             return
         later_on = isinstance(error, Busy | Unavailable)
         if not self._faulty:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, inspect, or_, select, union
 
-from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, chained, genesis
+from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, broken, chained, changed, genesis
 from agentic_atlas.backend.ports import AuditFilter, Write
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.tables import audit, audit_archives
@@ -24,14 +24,17 @@ _MOST_NAMES = 200
 class SqlAudit:
     """`ports.AuditLog`."""
 
-    def __init__(self, writer: Writer, readers: Readers, network: str) -> None:
+    def __init__(self, writer: Writer, readers: Readers, network: str, last: ChainHead | None) -> None:
+        """Take the last row that is there now: from here on nobody else writes any."""
         self._writer = writer
         self._readers = readers
         self._genesis = genesis(network)
+        self._last = last or self._genesis
+        self._group: WriteGroup | None = None
 
-    def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
+    def append(self, events: Sequence[AuditEvent]) -> Write[tuple[ChainHead, str | None]]:
         """See the port."""
-        return self._writer.submit(Operation(partial(_append, events, self._genesis)))
+        return self._writer.submit(Operation(partial(self._append, events)))
 
     async def find(self, which: AuditFilter, *, limit: int, before: int | None = None) -> list[AuditEntry]:
         """See the port."""
@@ -43,7 +46,7 @@ class SqlAudit:
 
     async def head(self) -> ChainHead:
         """See the port."""
-        return await self._readers.run(lambda connection: _head(connection) or self._genesis)
+        return await self._readers.run(lambda connection: last_row(connection) or self._genesis)
 
     async def older(self, before: float) -> int:
         """See the port."""
@@ -53,20 +56,31 @@ class SqlAudit:
         """See the port."""
         return self._writer.submit(Operation(partial(_drop, until)))
 
+    def _append(self, events: Sequence[AuditEvent], group: WriteGroup) -> tuple[ChainHead, str | None]:
+        """Add rows behind the last one, which is looked up each time: a group that failed is done again."""
+        head, why = last_row(group.connection) or self._genesis, None
+        if group is not self._group:  # Between two appends of one transaction nobody else can have written.
+            why = changed(self._last, head, _hash_now(group.connection, self._last.seq))
+        rows = []
+        for event in [broken(events[0].at, why), *events] if why else events:
+            entry = chained(event, head)
+            head = ChainHead(entry.seq, entry.hash)
+            rows.append(_row(entry))
+        group.connection.execute(insert(audit), rows)
+        self._group = group
+        group.afterwards.append(partial(self._committed, head))
+        return head, why
 
-def _append(events: Sequence[AuditEvent], first: ChainHead, group: WriteGroup) -> ChainHead:
-    """Add rows behind the last one, which is looked up each time: a group that failed is done again."""
-    head = _head(group.connection) or first
-    rows = []
-    for event in events:
-        entry = chained(event, head)
-        head = ChainHead(entry.seq, entry.hash)
-        rows.append(_row(entry))
-    group.connection.execute(insert(audit), rows)
-    return head
+    def _committed(self, head: ChainHead) -> None:
+        self._last, self._group = head, None
 
 
-def _head(connection: Connection) -> ChainHead | None:
+def _hash_now(connection: Connection, seq: int) -> str | None:
+    """The hash of the row that has this number by now."""
+    return connection.scalar(select(audit.c.hash).where(audit.c.seq == seq))
+
+
+def last_row(connection: Connection) -> ChainHead | None:
     """The last row, as far as the next one has to know it."""
     row = connection.execute(select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).one_or_none()
     return None if row is None else ChainHead(*row)
@@ -99,7 +113,7 @@ def _after(connection: Connection, seq: int, limit: int) -> list[AuditEntry]:
 def _older(connection: Connection, before: float) -> int:
     """The rows before the first one that is not older; a clock may have been set back meanwhile."""
     newer = select(func.min(audit.c.seq)).where(audit.c.at >= before)
-    found, last = connection.execute(newer).scalar(), _head(connection)
+    found, last = connection.execute(newer).scalar(), last_row(connection)
     return 0 if last is None else min(last.seq, found or last.seq) - 1
 
 

@@ -10,12 +10,13 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from agentic_atlas.backend.accounts import Sealing
+from agentic_atlas.backend.domain.audit import ChainHead
 from agentic_atlas.backend.ports import Clock, Ids
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.accounts import UNSEALED, SqlAccounts
 from agentic_atlas.backend.store.agents import SqlAgents
 from agentic_atlas.backend.store.attention import SqlAttention
-from agentic_atlas.backend.store.audit import SqlAudit
+from agentic_atlas.backend.store.audit import SqlAudit, last_row
 from agentic_atlas.backend.store.copying import Told, copier, copy
 from agentic_atlas.backend.store.errors import domain_error
 from agentic_atlas.backend.store.lock import owned
@@ -48,12 +49,13 @@ class SqlStore:
         copier: Readers,
         network_id: str,
         seal: Sealing,
+        audited: ChainHead | None,
     ) -> None:
         self.tasks = SqlTasks(writer, readers, followers)
         self.agents = SqlAgents(writer, readers)
         self.tokens = SqlTokens(writer, readers)
         self.users = SqlUsers(writer, readers)
-        self.audit = SqlAudit(writer, readers, network_id)
+        self.audit = SqlAudit(writer, readers, network_id, audited)
         self.statistics = SqlStatistics(writer, readers)
         self.traces = SqlTraces(readers)
         self.attention = SqlAttention(readers)
@@ -131,6 +133,8 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, seal: Sealing, opened: Ex
     try:
         migrate(engine)
         network_id = _network_id(engine, clock, ids)
+        with engine.connect() as connection:
+            audited = last_row(connection)
     except SQLAlchemyError as error:
         raise domain_error(error) from error
     writer = Writer(engine, remembered_bytes=REMEMBERED_BYTES)
@@ -140,7 +144,7 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, seal: Sealing, opened: Ex
     followers = _reading(writer, path, FOLLOWING, opened)
     copies = WriterReaders(writer) if path is None else copier(path)
     opened.callback(copies.close)
-    return SqlStore(writer, readers, followers, copies, network_id, seal)
+    return SqlStore(writer, readers, followers, copies, network_id, seal, audited)
 
 
 def _reading(writer: Writer, path: Path | None, threads: int, opened: ExitStack) -> Readers:

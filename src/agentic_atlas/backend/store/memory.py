@@ -720,7 +720,7 @@ class MemoryAudit:
         self._head = genesis(network)
         self._gone = 0
 
-    def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
+    def append(self, events: Sequence[AuditEvent]) -> Write[tuple[ChainHead, str | None]]:
         """See the port."""
         return _carried_out(_settle_soon, partial(self._append, events))
 
@@ -754,12 +754,12 @@ class MemoryAudit:
         del self._entries[:dropped]
         return dropped
 
-    def _append(self, events: Sequence[AuditEvent]) -> ChainHead:
+    def _append(self, events: Sequence[AuditEvent]) -> tuple[ChainHead, str | None]:
         for event in events:
             entry = chained(event, self._head)
             self._head = ChainHead(entry.seq, entry.hash)
             self._entries.append(entry)
-        return self._head
+        return self._head, None
 
 
 def _check_others(users: Mapping[str, User], user_id: str) -> None:

@@ -190,10 +190,12 @@ class WriteGroup:
 
     Attributes:
         connection: that of the transaction.
+        afterwards: what is to be done once it was committed.
     """
 
     def __init__(self, connection: Connection, statements: TaskStatements, recent: Recent) -> None:
         self.connection = connection
+        self.afterwards: list[Callable[[], None]] = []
         self._statements = statements
         self._recent = recent
         self._tasks: dict[str, Task] = {}
@@ -226,6 +228,8 @@ class WriteGroup:
                 self._recent.forget(task.id)
             else:
                 self._recent.keep(task.id, task, _size(task))
+        for then in self.afterwards:
+            then()
 
     def add(self, change: Change) -> Submitted | Conflict:
         """Add a task; see `add_task`."""

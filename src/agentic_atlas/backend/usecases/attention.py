@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from agentic_atlas.backend.domain.audit import BROKEN
 from agentic_atlas.backend.domain.invariants import Invariant
 from agentic_atlas.backend.engine.engine import Engine
-from agentic_atlas.backend.ports import TaskFilter
+from agentic_atlas.backend.ports import AuditFilter, TaskFilter
 from agentic_atlas.backend.rights import Principal, Right, may, seen_by
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import maybe, moment
@@ -18,6 +19,8 @@ GONE_AFTER: Final = 120.0
 """Seconds for which an agent was not heard that is told of; who restarts is back before."""
 GONE_FOR: Final = 7 * 86_400.0
 """Seconds after which an agent that is gone is told of no more: it is not missed."""
+BROKEN_FOR: Final = 30 * 86_400.0
+"""Seconds for which it is told that the audit log was found broken."""
 MOST_OF_A_KIND: Final = 50
 """Items of each kind in an answer."""
 
@@ -37,7 +40,7 @@ async def find(who: Principal, engine: Engine) -> list[AttentionItem]:
     """Return what needs them, as far as their role and what they have shown are good for doing it."""
     found: list[AttentionItem] = []
     if may(who, Right.READ_AUDIT):
-        found += _findings(engine)
+        found += [*_findings(engine), *await _broken(engine)]
     if may(who, Right.WRITE_TASKS) and may(who, Right.READ_TASKS):
         found += await _questions(who, engine)
     if may(who, Right.READ_TOKENS):
@@ -56,6 +59,21 @@ def _findings(engine: Engine) -> Iterator[AttentionItem]:
                 what=f"{_FOUND[invariant]}: {count} now",
                 todo="look for invariant_violated in the server's log, and report what it says: a fault of the network",
             )
+
+
+async def _broken(engine: Engine) -> list[AttentionItem]:
+    which = AuditFilter(action=BROKEN, since=engine.clock() - BROKEN_FOR)
+    return [
+        AttentionItem(
+            kind="finding",
+            subject="audit_broken",
+            since=row.at,
+            until=None,
+            what=f"the audit log was found broken (row {row.seq}): {row.detail.get('why', '')}",
+            todo="see what is wrong with it, and who could write in the data folder: atlas audit verify",
+        )
+        for row in await engine.store.audit.find(which, limit=1)
+    ]
 
 
 async def _questions(who: Principal, engine: Engine) -> list[AttentionItem]:

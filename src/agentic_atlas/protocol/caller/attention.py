@@ -11,7 +11,7 @@ class AttentionItem(Shown, frozen=True, kw_only=True):
     kind: str
     """`question`, `token`, `agent` or `finding`."""
     subject: str
-    """What it is about: the id of a task, `owner/name` of an agent, or the name of an invariant."""
+    """What it is about: the id of a task, `owner/name` of an agent, the name of an invariant, or `audit_broken`."""
     since: datetime | None
     """When it began; null where that is not known."""
     until: datetime | None

@@ -73,15 +73,16 @@ class Failing:
 
     def __init__(self, store: MemoryStore) -> None:
         self.why: AtlasError | None = None
+        self.found: str | None = None
         self._audit = store.audit
         self.head, self.after = store.audit.head, store.audit.after
         self.older, self.drop = store.audit.older, store.audit.drop
 
-    def append(self, events: Sequence[AuditEvent]) -> Write[ChainHead]:
-        if self.why is None:
+    def append(self, events: Sequence[AuditEvent]) -> Write[tuple[ChainHead, str | None]]:
+        if self.why is None and self.found is None:
             return self._audit.append(events)
-        write: Write[ChainHead] = Write()
-        write.settle(self.why)
+        write: Write[tuple[ChainHead, str | None]] = Write()
+        write.settle(self.why or (ChainHead(len(events), "0"), self.found))
         return write
 
 
@@ -370,6 +371,13 @@ async def test_a_log_that_is_not_as_its_head_says_tells_so_in_its_next_row(
     world.heads.error = None
     report = await world.trail.verify()
     assert [(flaw.seq, flaw.kind) for flaw in report.flaws] == [(3, "broken")]
+
+
+async def test_a_log_that_is_not_as_it_was_left_is_an_error_in_what_the_server_prints(world: World) -> None:
+    world.audit.found = "rows 3 to 4 are not there any more"
+    world.trail.note(None, "a.done")
+    await world.trail.write()
+    assert world.log.at("error") == ["audit_broken"]
 
 
 async def aged(world: World, rows: int = 5) -> None:

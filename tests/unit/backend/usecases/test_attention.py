@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from agentic_atlas.backend.domain.audit import broken
 from agentic_atlas.backend.domain.invariants import Finding, Invariant
 from agentic_atlas.backend.domain.records import Role, Token
 from agentic_atlas.backend.engine.monitor import LOOKS
@@ -66,3 +67,15 @@ async def test_what_hangs_in_the_network_is_told_to_administrators() -> None:
         network.engine.monitor.findings.look([Finding(Invariant.SLOT_KEPT_FOR_NOTHING, "ins_1")])
     assert await told(network, admin) == [("finding", "slot_kept_for_nothing")]
     assert await told(network, ada) == []
+
+
+async def test_a_log_that_was_found_broken_is_told_to_administrators_for_a_month() -> None:
+    network = Network()
+    admin, ada = await network.user("root", Role.ADMIN), await network.user()
+    await network.store.audit.append([broken(network.clock.now, "row 7 is another one than it was")])
+    (item,) = await attention.find(admin, network.application)
+    assert (item.kind, item.subject) == ("finding", "audit_broken")
+    assert "row 7 is another one than it was" in item.what
+    assert await told(network, ada) == []
+    network.clock.now += attention.BROKEN_FOR + 1
+    assert await told(network, admin) == []
