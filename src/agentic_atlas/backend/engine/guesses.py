@@ -5,6 +5,9 @@ comes in from anywhere else; a browser that has logged in to the account before 
 in beside whoever guesses from the same address. An account that is tried from everywhere has fewer tries left at each
 address, and never none: whoever has its password comes in.
 
+One-time passwords are few, so who tries them behind the right password has few tries from wherever it is: nobody but
+who has the password can have others wait there, and a browser that the account knows is counted by itself.
+
 A try counts from its beginning, or a thousand at once would be one, and not at all when it was right. To make up names
 costs nothing: when there is room for no more of them, the network that has said most makes place.
 """
@@ -27,6 +30,11 @@ SIEGE_WINDOW = 3_600.0
 """Seconds that a wrong try counts for its account, from wherever it was."""
 ADDRESS_TRIES = 100
 """Wrong tries from one address, at whichever account, in `TRIES_WINDOW`; browsers that are known do not count."""
+CODE_TRIES = 30
+"""Wrong one-time passwords behind the right password of one account, from wherever, or from one browser that it knows,
+in `CODE_WINDOW`. Three of 10⁶ are right at a time: a year of guessing finds one with a chance of 3 %."""
+CODE_WINDOW = 86_400.0
+"""Seconds that a wrong one-time password counts, or until the account has another password."""
 
 _HELD: Final = 50_000
 """Accounts and places that tries are counted for; when it is full, whoever has filled it makes place."""
@@ -40,6 +48,7 @@ class Guesses:
         self._besieged = Allowance(BESIEGED_TRIES, TRIES_WINDOW, keys=held)
         self._account = Allowance(SIEGE, SIEGE_WINDOW, keys=held)
         self._address = Allowance(ADDRESS_TRIES, TRIES_WINDOW, keys=held)
+        self._codes = Allowance(CODE_TRIES, CODE_WINDOW, keys=held)
 
     def begin(self, account: str, address: str, device: str, now: float) -> None:
         """Somebody tries an account: by its name, whether it is there or not.
@@ -65,6 +74,26 @@ class Guesses:
         """That try was right."""
         for allowance, key in self._counts(account, address, device):
             allowance.give_back(key)
+
+    def begin_code(self, password: str, device: str, now: float) -> None:
+        """Somebody who has said the right password says a one-time password.
+
+        `password` tells accounts apart, and what they have had as password; `device` as in `begin`. Raises Busy
+        (`too_many_codes`) when they have to wait.
+        """
+        wait = self._codes.wait(f"{password}\0{device}", now)
+        if wait > 0:
+            raise Busy(
+                "too many one-time passwords were wrong, and whoever said them has this account's password: try again "
+                f"in {ceil(wait)} s, or from a browser that has logged in before; another password ends that",
+                code="too_many_codes",
+                retry_after=wait,
+            )
+        self._codes.take(f"{password}\0{device}", now)
+
+    def right_code(self, password: str, device: str) -> None:
+        """That one was right."""
+        self._codes.give_back(f"{password}\0{device}")
 
     def _counts(self, account: str, address: str, device: str) -> list[tuple[Allowance, str]]:
         """Return where a try counts."""

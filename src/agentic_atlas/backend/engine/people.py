@@ -1,5 +1,6 @@
 """Who is let in with a password. Neither an answer nor the time for it tells whether an account is there."""
 
+from agentic_atlas.auth import digest
 from agentic_atlas.backend.accounts import LoggedOut, Passwords, SignOn
 from agentic_atlas.backend.domain.people import (
     Account,
@@ -59,7 +60,7 @@ class People:
 
         Raises:
             Unauthenticated: it is not (`login_failed`), or a one-time password is missing (`code_required`).
-            Busy: too many tries were wrong (`too_many_logins`).
+            Busy: too many tries were wrong (`too_many_logins`), or too many one-time passwords (`too_many_codes`).
         """
         user = await self._store.users.by_name(name)
         account = await self._account(name, user, password, code, visitor)
@@ -153,18 +154,30 @@ class People:
             raise Unauthenticated(
                 "this account has one-time passwords: say the one that your authenticator shows", code="code_required"
             )
-        if needed and not await self._taken(account, code or ""):
+        if needed and not await self._taken(account, code or "", tried):
             return None
         self._guesses.right(*tried)
         if renewed is not None:
             await self._store.accounts.change(user_id, renew_hash(account.password, renewed))
         return account
 
-    async def _taken(self, account: Account, code: str) -> bool:
-        """Tell whether a one-time password or recovery code is right, and take it: none is right twice."""
+    async def _taken(self, account: Account, code: str, tried: tuple[str, str, str]) -> bool:
+        """Tell whether a one-time password or recovery code is right, and take it: none is right twice.
+
+        Raises Busy (`too_many_codes`): too many were wrong.
+        """
         # An agent's test has an engine too, and not what the server needs for this.
         from agentic_atlas.auth.totp import matching_step, recovery_digest
 
-        step = matching_step(account.totp, code, self._clock())
+        now, which, (*_, device) = self._clock(), digest(account.password).hex(), tried
+        try:
+            self._guesses.begin_code(which, device, now)
+        except Busy:
+            self._guesses.right(*tried)  # nobody has looked at it
+            raise
+        step = matching_step(account.totp, code, now)
         amend = take_recovery(recovery_digest(code)) if step is None else take_step(step)
-        return await self._store.accounts.change(account.user_id, amend) is not None
+        taken = await self._store.accounts.change(account.user_id, amend) is not None
+        if taken:
+            self._guesses.right_code(which, device)
+        return taken

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from agentic_atlas.auth.totp import STEP, recovery_digest
 from agentic_atlas.backend.domain.people import Visitor, set_password
 from agentic_atlas.backend.domain.records import User
-from agentic_atlas.backend.engine.guesses import TRIES
+from agentic_atlas.backend.engine.guesses import CODE_TRIES, CODE_WINDOW, TRIES
 from agentic_atlas.errors import Busy, Unauthenticated
 from tests.unit.backend.network import NOW, Network
 
@@ -126,6 +126,54 @@ async def test_wrong_one_time_passwords_run_out_too() -> None:
         await refusal(network, "ada", "right", f"{number:06}")
     with pytest.raises(Busy):
         await network.engine.people.verified("ada", "right", pyotp.TOTP(SECRET).at(int(NOW)), HERE)
+
+
+def from_anywhere(number: int) -> Visitor:
+    return Visitor(f"2001:db8:0:{number:x}::1")
+
+
+async def run_out(network: Network) -> None:
+    """Say as many wrong one-time passwords as one may, from somewhere else each time."""
+    for number in range(CODE_TRIES):
+        with pytest.raises(Unauthenticated):
+            await network.engine.people.verified("ada", "right", f"{number:06}", from_anywhere(number))
+
+
+async def test_wrong_one_time_passwords_behind_the_right_password_run_out_wherever_they_are_said() -> None:
+    network, user = await prepared(totp=True)
+    await run_out(network)
+    now = pyotp.TOTP(SECRET).at(int(NOW))
+    for code in (now, "aaaa-bbbb"):
+        with pytest.raises(Busy) as refused:
+            await network.engine.people.verified("ada", "right", code, from_anywhere(CODE_TRIES))
+        assert (refused.value.code, refused.value.retry_after) == ("too_many_codes", CODE_WINDOW)
+    await network.store.accounts.change(user.id, set_password(await network.passwords.hash("another"), NOW))
+    assert await network.engine.people.verified("ada", "another", now, from_anywhere(CODE_TRIES))
+
+
+async def test_a_browser_that_the_account_knows_comes_in_beside_who_guesses_one_time_passwords() -> None:
+    network, user = await prepared(totp=True)
+    engine = network.engine
+    entered = await engine.people.logged_in.begin(user, HERE, engine.ids, engine.entropy)
+    known = Visitor("10.0.0.2", device=entered.device)
+    await run_out(network)
+    assert await engine.people.verified("ada", "right", pyotp.TOTP(SECRET).at(int(NOW)), known)
+
+
+async def test_who_has_not_the_password_makes_nobody_wait_for_one_time_passwords() -> None:
+    network, _ = await prepared(totp=True)
+    for number in range(2 * CODE_TRIES):
+        with pytest.raises(Unauthenticated):
+            await network.engine.people.verified("ada", "wrong", f"{number:06}", from_anywhere(number))
+    assert await network.engine.people.verified("ada", "right", pyotp.TOTP(SECRET).at(int(NOW)), HERE)
+
+
+async def test_one_time_passwords_that_are_right_do_not_count() -> None:
+    network, _ = await prepared(totp=True)
+    for _ in range(2 * CODE_TRIES):
+        network.clock.now += STEP
+        code = pyotp.TOTP(SECRET).at(int(network.clock.now))
+        assert await network.engine.people.verified("ada", "right", code, HERE)
 
 
 async def test_who_says_their_password_again_needs_no_one_time_password() -> None:
