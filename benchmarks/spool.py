@@ -6,7 +6,6 @@ is measured beside it to show the price.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import statistics
@@ -55,7 +54,7 @@ def rate(platform: Platform, seconds: float) -> float:
     body = json.dumps({"agent": "bench", "skill": "echo", "input": {"text": "hello"}}).encode()
     key = f"Authorization: Bearer {platform.api_key}\r\n"
     port = int(platform.url.rpartition(":")[2])
-    return asyncio.run(load("127.0.0.1", port, "/api/v1/tasks?wait=30", body, key, CALLERS, seconds)).per_second
+    return load("127.0.0.1", port, "/api/v1/tasks?wait=30", body, key, CALLERS, seconds).per_second
 
 
 def alone(folder: Path) -> None:
