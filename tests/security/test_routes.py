@@ -272,6 +272,26 @@ TABLE: dict[str, Row] = {
     "GET /settings/sessions": page_of("sessions.find"),
     "POST /settings/sessions/end": Row("sessions.end_others", empty),
     "POST /settings/sessions/{session_id}/end": Row("sessions.end", in_path("session_id")),
+    "GET /settings/people": Row("users.find", empty),
+    "GET /settings/people/{name}": Row("users.show", in_path("name")),
+    "POST /settings/people/{name}": Row("users.update", in_path("name", disabled="false")),
+    "POST /settings/people/{name}/sessions/end": Row("sessions.end_of", lambda args: Asked({"name": args["user"]})),
+    "POST /settings/people/{name}/totp/end": Row("accounts.reset_totp", in_path("name")),
+    "POST /settings/people/{name}/identities/{identity_id}/remove": Row(
+        "identities.remove_of", lambda args: Asked({"name": args["user"], "identity_id": args["identity_id"]})
+    ),
+    "POST /settings/people/{name}/delete": Row("users.delete", in_path("name")),
+    "POST /settings/invitations": Row("invitations.create", in_body("role", user="name")),
+    "POST /settings/invitations/{invitation_id}/withdraw": Row("invitations.revoke", in_path("invitation_id")),
+    # Those that somebody is in they see where they share an agent.
+    "GET /settings/groups": Row("users.find", empty),
+    "POST /settings/groups": Row("groups.create", in_body("name")),
+    "GET /settings/groups/{name}": Row("groups.show", in_path("name")),
+    "POST /settings/groups/{name}/members": Row(
+        "groups.add", lambda args: Asked({"name": args["name"]}, {"name": args["user"]})
+    ),
+    "POST /settings/groups/{name}/members/{user}/remove": Row("groups.remove", in_path("name", "user")),
+    "POST /settings/groups/{name}/delete": Row("groups.delete", in_path("name")),
     "GET /agents/token": page_of("agents.find"),
     "POST /agents/token": Row("tokens.issue", in_body(agent="agent_name")),
     "GET /agents/{owner}/{name}": Row("agents.show", of_agent()),

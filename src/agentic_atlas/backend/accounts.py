@@ -92,8 +92,11 @@ class Accounts(Protocol):
     async def identified(self, issuer: str, subject: str) -> User | None:
         """Return whom the issuer knows by this subject."""
 
-    async def ways(self, user_ids: Sequence[str], now: float) -> dict[str, WaysIn]:
-        """Return of each of these users what they may come in by, by their id."""
+    async def ways(self, user_ids: Sequence[str], now: float, idle: float) -> dict[str, WaysIn]:
+        """Return of each of these users what they may come in by, by their id.
+
+        `idle`: seconds after its last use from which on a session is over.
+        """
 
     async def anybody(self) -> bool:
         """Tell whether an administrator who is not disabled can log in: has a password, or an identity."""

@@ -19,7 +19,7 @@ from agentic_atlas.platform.pages import (
     tasks,
     tokens,
 )
-from agentic_atlas.platform.pages.settings import account, sessions
+from agentic_atlas.platform.pages.settings import account, groups, people, person, sessions
 from agentic_atlas.platform.refused import refusal
 
 _GROUPS: Final = (
@@ -34,6 +34,9 @@ _GROUPS: Final = (
     comparison.pages,
     account.pages,
     sessions.pages,
+    people.pages,
+    person.pages,
+    groups.pages,
     login.pages,
     live.pages,
     palette.pages,

@@ -308,20 +308,27 @@ async def test_it_is_known_whether_an_administrator_can_log_in(opened: Open) -> 
 async def test_what_users_may_come_in_by_is_told_of_many_at_once(opened: Open) -> None:
     async with opened() as store:
         await populate(store)
-        assert await store.accounts.ways([ADA.id, BOB.id], NOW) == {ADA.id: WaysIn(), BOB.id: WaysIn()}
+        idle = 30.0
+        assert await store.accounts.ways([ADA.id, BOB.id], NOW, idle) == {ADA.id: WaysIn(), BOB.id: WaysIn()}
         await set_password(store)
         await store.accounts.change(BOB.id, lambda held: replace(held, totp_at=NOW + 1))
         await store.accounts.link(LinkedIdentity("https://id.example.org", "1", BOB.id, NOW))
         await store.accounts.link(LinkedIdentity("https://id.example.org", "2", BOB.id, NOW))
         await store.accounts.invite(INVITATION, BOB.role)
-        await store.sessions.add(session(created_at=NOW + 5))
+        await store.sessions.add(session(created_at=NOW + 5, used_at=NOW + 6))
         await store.users.add_key(api_key(9))
-        ways = WaysIn(NOW, NOW + 1, 2, INVITATION.expires_at, NOW + 5)
-        assert await store.accounts.ways([ADA.id, BOB.id], NOW) == {ADA.id: WaysIn(), BOB.id: ways}
+        ways = WaysIn(NOW, NOW + 1, 2, INVITATION.expires_at, NOW + 5, NOW + 6, sessions=1)
+        assert await store.accounts.ways([ADA.id, BOB.id], NOW, idle) == {ADA.id: WaysIn(), BOB.id: ways}
+        # One that was not used for so long is over, as is one that was ended.
+        over = {BOB.id: replace(ways, sessions=0)}
+        assert await store.accounts.ways([BOB.id], NOW + 6 + idle, idle) == over
+        await store.sessions.end(NOW + 7, user_id=BOB.id)
+        assert await store.accounts.ways([BOB.id], NOW, idle) == over
         await store.users.add_key(api_key(7, from_login=True))
-        later = replace(ways, invited_until=None, last_login_at=NOW + 7)
-        assert await store.accounts.ways([BOB.id], INVITATION.expires_at) == {BOB.id: later}
-        assert await store.accounts.ways([], NOW) == {}
+        await store.users.keys_used({"key_7": (NOW + 8, "10.0.0.1")})
+        later = replace(ways, invited_until=None, last_login_at=NOW + 7, last_seen_at=NOW + 8, sessions=0)
+        assert await store.accounts.ways([BOB.id], INVITATION.expires_at, idle) == {BOB.id: later}
+        assert await store.accounts.ways([], NOW, idle) == {}
 
 
 async def test_a_session_is_found_by_its_digest_with_its_user(opened: Open) -> None:

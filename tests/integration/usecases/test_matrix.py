@@ -530,6 +530,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "groups.create": (new_name, ADMINISTRATORS),
     # Nobody else is in it.
     "groups.find": (group_page, own("nothing")._replace(owner="nothing", viewer="nothing")),
+    "groups.show": (group_named, ADMINISTRATORS),
     "groups.delete": (group_named, ADMINISTRATORS),
     "groups.add": (membership, ADMINISTRATORS),
     "groups.remove": (membership, ADMINISTRATORS),
@@ -542,6 +543,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "users.whoami": (nothing, ANYBODYS),
     "users.create": (new_user, ADMINISTRATORS),
     "users.find": (page, ADMINISTRATORS),
+    "users.show": (somebody_named, ADMINISTRATORS),
     "users.update": (user_change, ADMINISTRATORS),
     "users.delete": (somebody_named, ADMINISTRATORS),
     "sessions.log_in": (credentials, OPEN),
@@ -758,11 +760,15 @@ OVER_ADMINISTRATORS = {
     "invitations.create": by_name("name", role=None),
     "invitations.revoke": their_invitation,
     "accounts.reset_totp": by_name("name"),
+    "users.show": by_name("name"),
     "keys.create_for": by_name("user", scopes=["users:admin"]),
     "keys.find_all": their_keys,
 }
 """What is done to one user, or looked at of one, by whoever manages users or what they log in with."""
-OF_NOBODYS_ACCOUNT = {"users.find", "invitations.find", "groups.create", "groups.delete", "groups.add", "groups.remove"}
+OF_NOBODYS_ACCOUNT = {
+    *("users.find", "invitations.find"),
+    *("groups.create", "groups.show", "groups.delete", "groups.add", "groups.remove"),
+}
 """What else they do: who is there, and with whom agents are shared, which gives an administrator nothing."""
 
 

@@ -46,6 +46,10 @@ class WaysIn(msgspec.Struct, frozen=True):
     """Until when an invitation can be used."""
     last_login_at: float | None = None
     """When they logged in last, with a browser or a command, as far as is remembered."""
+    last_seen_at: float | None = None
+    """When one of their sessions or API keys was used last, likewise."""
+    sessions: int = 0
+    """How many of their sessions are not over."""
 
 
 Amend: TypeAlias = Callable[[Account], Account | None]

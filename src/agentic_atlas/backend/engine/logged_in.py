@@ -108,6 +108,11 @@ class LoggedIn:
             await self._sessions.end(self._clock(), user_id=None, id=found[0].id)
             self.forget()
 
+    @property
+    def idle(self) -> float:
+        """Seconds after its last use from which on a session is over."""
+        return self._times.session_idle
+
     async def live(self, user_id: str) -> list[BrowserSession]:
         """Return the user's sessions that are not over, those that were used last first."""
         now, idle = self._clock(), self._times.session_idle

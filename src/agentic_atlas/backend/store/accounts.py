@@ -119,9 +119,9 @@ class SqlAccounts:
         """See the port."""
         return await self._readers.run(lambda connection: _identified(connection, issuer, subject))
 
-    async def ways(self, user_ids: Sequence[str], now: float) -> dict[str, WaysIn]:
+    async def ways(self, user_ids: Sequence[str], now: float, idle: float) -> dict[str, WaysIn]:
         """See the port."""
-        return await self._readers.run(lambda connection: _ways(connection, user_ids, now))
+        return await self._readers.run(lambda connection: _ways(connection, user_ids, now, idle))
 
     async def anybody(self) -> bool:
         """See the port."""
@@ -246,20 +246,28 @@ def _identified(connection: Connection, issuer: str, subject: str) -> User | Non
     return USERS.value(row) if row else None
 
 
-def _ways(connection: Connection, user_ids: Sequence[str], now: float) -> dict[str, WaysIn]:
+def _ways(connection: Connection, user_ids: Sequence[str], now: float, idle: float) -> dict[str, WaysIn]:
     """What users may come in by, each with a look at what is theirs."""
     theirs = {table: table.c.user_id == users.c.id for table in (identities, invitations, sessions, api_keys)}
+    live = (sessions.c.ended_at.is_(None), sessions.c.ends_at > now, sessions.c.used_at > now - idle)
     query = select(
         users.c.id,
         case((accounts.c.password != "", accounts.c.password_at)),
         accounts.c.totp_at,
         select(func.count()).select_from(identities).where(theirs[identities]).scalar_subquery(),
         select(func.max(invitations.c.expires_at)).where(theirs[invitations], *_open(now)).scalar_subquery(),
+        select(func.count()).select_from(sessions).where(theirs[sessions], *live).scalar_subquery(),
         select(func.max(sessions.c.created_at)).where(theirs[sessions]).scalar_subquery(),
         select(func.max(api_keys.c.created_at)).where(theirs[api_keys], api_keys.c.from_login == 1).scalar_subquery(),
+        select(func.max(sessions.c.used_at)).where(theirs[sessions]).scalar_subquery(),
+        select(func.max(api_keys.c.last_used_at)).where(theirs[api_keys]).scalar_subquery(),
     )
     rows = connection.execute(query.outerjoin_from(users, accounts).where(users.c.id.in_(user_ids)))
-    return {row[0]: WaysIn(*row[1:5], max(filter(None, row[5:]), default=None)) for row in rows}
+    return {row[0]: WaysIn(*row[1:5], _latest(*row[6:8]), _latest(*row[8:10]), row[5]) for row in rows}
+
+
+def _latest(*times: float | None) -> float | None:
+    return max((one for one in times if one is not None), default=None)
 
 
 def _anybody(connection: Connection) -> bool:

@@ -693,10 +693,14 @@ class MemoryUsers:
         """Tell whether this user may come in; raises NotFound without them."""
         return entry(self.known(user_id), self.accounts.held(user_id))
 
-    def last_login(self, user_id: str) -> float | None:
-        """Return when this user logged in last."""
-        keys = [key.created_at for key in self._keys.values() if key.user_id == user_id and key.from_login]
-        return max([*self.sessions.begun(user_id), *keys], default=None)
+    def seen(self, user_id: str, now: float, idle: float) -> tuple[float | None, float | None, int]:
+        """Return when this user logged in last, when they were seen last, and how many sessions are not over."""
+        sessions = self.sessions.held(user_id)
+        keys = [key for key in self._keys.values() if key.user_id == user_id]
+        logins = [one.created_at for one in sessions] + [key.created_at for key in keys if key.from_login]
+        uses = [one.used_at for one in sessions] + [key.last_used_at for key in keys if key.last_used_at is not None]
+        live = [one for one in sessions if one.ended_at is None and one.ends_at > now and one.used_at > now - idle]
+        return max(logins, default=None), max(uses, default=None), len(live)
 
     async def log_out(self, user_id: str, now: float, but: str) -> LoggedOut:
         """End the sessions of this user, and their keys from log-ins, but the one with this id."""

@@ -32,8 +32,8 @@ class KnownUsers(Protocol):
     def check_maker(self, user_id: str) -> None:
         """Raise Forbidden when who makes something for somebody else administers no more."""
 
-    def last_login(self, user_id: str) -> float | None:
-        """Return when this user logged in last."""
+    def seen(self, user_id: str, now: float, idle: float) -> tuple[float | None, float | None, int]:
+        """Return when this user logged in last, when they were seen last, and how many sessions are not over."""
 
     async def log_out(self, user_id: str, now: float, but: str) -> LoggedOut:
         """End the sessions of this user, and their keys from log-ins, but the one with this id."""
@@ -133,9 +133,9 @@ class MemoryAccounts:
         found = self._identities.get((issuer, subject))
         return None if found is None else self._users.known(found.user_id)
 
-    async def ways(self, user_ids: Sequence[str], now: float) -> dict[str, WaysIn]:
+    async def ways(self, user_ids: Sequence[str], now: float, idle: float) -> dict[str, WaysIn]:
         """See the port."""
-        return {user_id: self._ways(user_id, now) for user_id in user_ids}
+        return {user_id: self._ways(user_id, now, idle) for user_id in user_ids}
 
     async def anybody(self) -> bool:
         """See the port."""
@@ -164,7 +164,7 @@ class MemoryAccounts:
     def _theirs(self, user_id: str) -> list[Invitation]:
         return [one for one in self._invitations.values() if one.user_id == user_id]
 
-    def _ways(self, user_id: str, now: float) -> WaysIn:
+    def _ways(self, user_id: str, now: float, idle: float) -> WaysIn:
         account = self.held(user_id)
         links = [one.expires_at for one in self._theirs(user_id) if one.open(now)]
         return WaysIn(
@@ -172,7 +172,7 @@ class MemoryAccounts:
             account.totp_at,
             sum(one.user_id == user_id for one in self._identities.values()),
             max(links, default=None),
-            self._users.last_login(user_id),
+            *self._users.seen(user_id, now, idle),
         )
 
 
@@ -204,9 +204,9 @@ class MemorySessions:
         theirs = (one for one in self._sessions.values() if one.user_id == user_id)
         return sorted(theirs, key=lambda one: (one.used_at, one.id), reverse=True)
 
-    def begun(self, user_id: str) -> list[float]:
-        """Return when each session of the user was begun."""
-        return [one.created_at for one in self._sessions.values() if one.user_id == user_id]
+    def held(self, user_id: str) -> list[BrowserSession]:
+        """Return the user's sessions, over or not."""
+        return [one for one in self._sessions.values() if one.user_id == user_id]
 
     async def seen(self, session_id: str, at: float) -> None:
         """See the port."""

@@ -1,12 +1,13 @@
 """Groups of users, with whom an agent is shared at once: made and filled by administrators, seen by who is in them."""
 
 from agentic_atlas.backend.domain.names import check_name
-from agentic_atlas.backend.domain.records import Group
+from agentic_atlas.backend.domain.records import AccessLevel, Group
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import end_connections, look_again
-from agentic_atlas.backend.rights import Principal, require_share
+from agentic_atlas.backend.rights import Principal, Visible, require_share
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import group_info
+from agentic_atlas.backend.usecases.users import MOST_NAMED
 from agentic_atlas.protocol.caller.people import GroupInfo
 
 
@@ -23,6 +24,19 @@ async def find(who: Principal, engine: Engine, *, limit: int, after: str | None)
     """Return the groups that the principal is in, by name, and who else is; all for administrators."""
     found = await engine.store.groups.find(user_id=who.visible.user_id, limit=limit, after=after)
     return [await _shown(engine, group) for group in found]
+
+
+@use_case
+async def show(who: Principal, engine: Engine, name: str) -> tuple[GroupInfo, list[tuple[str, AccessLevel]]]:
+    """Return a group with who is in it, and the agents that are shared with it, by name, each with for what.
+
+    Of more than `MOST_NAMED` agents the first ones. Raises NotFound (`group_not_found`).
+    """
+    group = await engine.access.group(who.user, name)
+    subject = f"group:{group.id}"
+    found = await engine.store.agents.find(Visible("", None, (subject,)), limit=MOST_NAMED)
+    shares = [(agent.full_name, share.access) for agent in found for share in agent.shares if share.subject == subject]
+    return await _shown(engine, group), shares
 
 
 @use_case

@@ -366,6 +366,8 @@ def listed_user(user: User, ways: WaysIn) -> ListedUser:
         identities=ways.identities,
         invited_until=maybe(ways.invited_until),
         last_login_at=maybe(ways.last_login_at),
+        last_seen_at=maybe(ways.last_seen_at),
+        sessions=ways.sessions,
     )
 
 

@@ -2,13 +2,16 @@
 
 from agentic_atlas.backend.domain.names import check_name
 from agentic_atlas.backend.domain.people import WaysIn
-from agentic_atlas.backend.domain.records import ApiKey, Role, User
+from agentic_atlas.backend.domain.records import ApiKey, Group, Role, User
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import end_made, look_again
 from agentic_atlas.backend.rights import Credential, Principal, Visible, key_invalid, require_over, require_recent
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
+
+MOST_NAMED = 100
+"""Agents of one user or group that are named, and groups of one user."""
 
 
 @use_case
@@ -36,8 +39,25 @@ async def create(who: Principal, engine: Engine, name: str, role: Role) -> User:
 async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[tuple[User, WaysIn]]:
     """Return the users by name, with what each may come in by."""
     found = await engine.store.users.find(limit=limit, after=after)
-    ways = await engine.store.accounts.ways([user.id for user in found], engine.clock())
+    ways = await _ways(engine, *found)
     return [(user, ways.get(user.id, WaysIn())) for user in found]
+
+
+@use_case
+async def show(who: Principal, engine: Engine, name: str) -> tuple[User, WaysIn, list[Group], list[str]]:
+    """Return a user, what they may come in by, the groups that they are in, and the names of agents that they own.
+
+    Of more than `MOST_NAMED` groups or agents the first ones by name.
+
+    Raises:
+        NotFound: no such user (`user_not_found`). Forbidden: see `rights.require_over`.
+    """
+    user = await engine.access.user(name)
+    require_over(who, user.role)
+    ways = await _ways(engine, user)
+    groups = await engine.store.groups.find(user_id=user.id, limit=MOST_NAMED)
+    agents = await engine.store.agents.find(Visible(user.id), limit=MOST_NAMED)
+    return user, ways.get(user.id, WaysIn()), groups, [agent.full_name for agent in agents]
 
 
 @use_case
@@ -104,3 +124,9 @@ async def delete(who: Principal, engine: Engine, name: str) -> User:
         await end_made(engine, who, ended, user)
     engine.feed.refuse(user.id, key_invalid())
     return user
+
+
+async def _ways(engine: Engine, *users: User) -> dict[str, WaysIn]:
+    """Return what each of these may come in by, by their ids."""
+    ids, idle = [user.id for user in users], engine.people.logged_in.idle
+    return await engine.store.accounts.ways(ids, engine.clock(), idle)

@@ -18,7 +18,7 @@ from agentic_atlas.protocol.caller.statistics import SkillCounts
 pages = PageGroup("agents")
 
 IN_PAGE = 100
-"""Agents in one page of the list."""
+"""Agents in one page of the list, and users and groups in one of theirs."""
 _DAY = 86_400
 
 

@@ -97,7 +97,13 @@ def _view(
 
 
 @pages.at("POST", "/logout", listed=False)
-async def log_out(request: Request, application: Application, who: Principal, cookies: Cookies) -> Response:
-    """End the session of this browser, and lead it to the log-in."""
+async def log_out(
+    request: Request,
+    application: Application,
+    who: Principal,
+    cookies: Cookies,
+    next: Next = "",  # as the query has it
+) -> Response:
+    """End the session of this browser, and lead it to the log-in, and from there to a page that is said."""
     await sessions.log_out(who, application)
-    return see_other(LOGIN_PAGE, cookies.kept(request, SESSION, "", 0))
+    return see_other(login_path(next), cookies.kept(request, SESSION, "", 0))

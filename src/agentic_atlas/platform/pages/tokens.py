@@ -25,7 +25,7 @@ from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
 pages = PageGroup("agents")
 
 MOST_NAMES: Final = 200
-"""Agents that are offered to be chosen from."""
+"""Agents that are offered to be chosen from, and users for a group."""
 _HOUR, _DAY = 3_600, 86_400
 _SPANS: Final = {
     _HOUR: "1 hour",

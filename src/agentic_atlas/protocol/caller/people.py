@@ -83,6 +83,10 @@ class ListedUser(UserInfo, frozen=True, kw_only=True):
     """Until when a link can be used that sets their password; null: there is none."""
     last_login_at: datetime | None = None
     """When they logged in last, with a browser or by `atlas login`, as far as is remembered."""
+    last_seen_at: datetime | None = None
+    """When one of their sessions or API keys was used last, as far as is remembered; up to a minute behind."""
+    sessions: int = 0
+    """In how many browsers they are logged in."""
 
 
 UserPage: TypeAlias = Page[ListedUser, str]

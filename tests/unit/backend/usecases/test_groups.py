@@ -47,6 +47,8 @@ async def test_with_a_group_goes_what_is_shared_with_it() -> None:
     member = Principal(await network.engine.access.user("ada"), ada.credential, ada.scopes)
     await agents.share(member, network.application, "hello", ["group:readers"], AccessLevel.MANAGE)
     assert await sees(network, eve) == ["ada/hello"]
+    group, shares = await groups.show(root, network.application, "readers")
+    assert (group.members, shares) == (["ada", "eve"], [("ada/hello", AccessLevel.MANAGE)])
     await groups.delete(root, network.application, "readers")
     assert await sees(network, eve) == []
     assert (await agents.show(ada, network.application, "hello")).shares == ()

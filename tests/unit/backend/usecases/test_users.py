@@ -9,7 +9,7 @@ import pytest
 from agentic_atlas.backend.domain.people import WaysIn
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.ports import AuditFilter
-from agentic_atlas.backend.usecases import invitations, keys, users
+from agentic_atlas.backend.usecases import groups, invitations, keys, users
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 from tests.unit.backend.network import Network, settle, wanted
@@ -27,6 +27,20 @@ async def test_users_are_made_once_each_and_listed_by_name() -> None:
     assert refused.value.code == "user_exists"
     with pytest.raises(InvalidInput):
         await users.create(root, network.application, "Ada", Role.MEMBER)
+
+
+async def test_a_user_is_shown_with_what_is_theirs() -> None:
+    network = Network()
+    root, ada = await network.user("root", Role.ADMIN), await network.user()
+    await network.agent(ada)
+    for name in ("readers", "writers"):
+        await groups.create(root, network.application, name)
+    await groups.add(root, network.application, "readers", "ada")
+    user, ways, found, agents = await users.show(root, network.application, "ada")
+    assert (user.name, ways, [one.name for one in found], agents) == ("ada", WaysIn(), ["readers"], ["ada/hello"])
+    assert (await users.show(root, network.application, "root"))[2:] == ([], [])
+    with pytest.raises(NotFound):
+        await users.show(root, network.application, "nobody")
 
 
 async def test_members_make_nobody_and_see_nobody() -> None:

@@ -45,10 +45,12 @@ class Place(msgspec.Struct, frozen=True):
 
     Attributes:
         here: path of the page of `links` that is lit.
+        at: path of the page itself, which may be one below that.
         links: pages that they may see: each with its path and its name.
     """
 
     here: str
+    at: str
     links: Sequence[tuple[str, str]]
 
 
@@ -59,11 +61,13 @@ class FormOutcome(msgspec.Struct, frozen=True):
         form: its name, to be shown there.
         text: what was done, or what was wrong.
         good: it was done.
+        code: of the error.
     """
 
     form: str
     text: str
     good: bool = True
+    code: str = ""
 
 
 class SettingsPage(View, frozen=True, kw_only=True):
@@ -87,9 +91,9 @@ def parts_for(who: Principal) -> list[Part]:
     return [one for one in PARTS if one.path in there and may(who, one.right)]
 
 
-def place_for(who: Principal, here: str) -> Place:
-    """Return where somebody is who looks at this page, or at one below it."""
-    return Place(here, [(one.path, one.name) for one in parts_for(who)])
+def place_for(who: Principal, here: str, at: str = "") -> Place:
+    """Return where somebody is who looks at this page, or `at` one below it."""
+    return Place(here, at or here, [(one.path, one.name) for one in parts_for(who)])
 
 
 async def after_form(
@@ -119,7 +123,7 @@ async def after_form(
     except _AT_FORMS as error:
         if not _wants_page(request):
             raise
-        page = await view(FormOutcome(form, error.message, good=False))
+        page = await view(FormOutcome(form, error.message, good=False, code=error.code))
         return html(template, page, frame_of(who, SECTION), status=status_of(error))
 
 

@@ -1,0 +1,63 @@
+"""Groups are made, filled and removed by administrators, who see before what ends with one."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentic_atlas.backend.domain.records import AccessLevel, Role
+from agentic_atlas.backend.usecases import agents
+from agentic_atlas.errors import Forbidden
+from agentic_atlas.http.messages import Response
+from agentic_atlas.platform.pages.settings import groups
+from agentic_atlas.protocol.caller.people import GroupRequest
+from tests.unit.backend.network import Network
+from tests.unit.platform.pages.settings.test_account import form, page, refusal
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_group_is_made_filled_emptied_and_deleted() -> None:
+    network = Network()
+    on, root, ada = network.application, await network.user("root", Role.ADMIN), await network.user()
+    await network.agent(ada)
+    assert (await groups.show_all(on, root)).groups == []
+    made = await groups.create(GroupRequest(name=" readers "), form(), on, root)
+    assert isinstance(made, Response)
+    assert b'data-found-at="/settings/groups/readers"' in made.body
+    again = await groups.create(GroupRequest(name="readers"), form(), on, root)
+    assert "there is a group readers already" in refusal(again, 409)
+
+    view = page(await groups.add("readers", GroupRequest(name="ada"), form(), on, root))
+    assert (view.group.members, view.known) == (["ada"], ["root"])
+    nobody = await groups.add("readers", GroupRequest(name="nobody"), form(), on, root)
+    assert "there is no user" in refusal(nobody, 404)
+    await agents.share(root, on, "ada/hello", ["group:readers"], AccessLevel.MANAGE)
+    assert (await groups.show("readers", on, root)).shares == [("ada/hello", "manage")]
+    assert page(await groups.remove("readers", "ada", form(), on, root)).group.members == []
+
+    left = page(await groups.delete("readers", form(), on, root))
+    assert (left.groups, left.said is not None and left.said.text) == (
+        [],
+        "readers is gone, and nothing is shared with it any more.",
+    )
+
+
+async def test_the_list_goes_on_behind_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "IN_PAGE", 1)
+    network = Network()
+    root = await network.user("root", Role.ADMIN)
+    for name in ("readers", "writers"):
+        await groups.create(GroupRequest(name=name), form(), network.application, root)
+    first = await groups.show_all(network.application, root)
+    assert ([one.name for one in first.groups], first.next) == (["readers"], "readers")
+    last = await groups.show_all(network.application, root, after=first.next)
+    assert ([one.name for one in last.groups], last.next) == (["writers"], "")
+
+
+async def test_members_administer_none() -> None:
+    network = Network()
+    ada = await network.user()
+    with pytest.raises(Forbidden):
+        await groups.show_all(network.application, ada)
+    with pytest.raises(Forbidden):
+        await groups.create(GroupRequest(name="readers"), form(), network.application, ada)
