@@ -22,8 +22,8 @@ MOST_LIVING = 10
 
 
 def standing(token: Token, now: float) -> str:
-    """Return in a word what a token is good for now."""
-    if token.revoked_at is not None:
+    """Return in a word what a token is good for now, or what it ended by: the first that did."""
+    if token.revoked_at is not None and token.revoked_at < token.ends_at:
         return "withdrawn" if token.withdrawn else "revoked"
     if token.expires_at <= now:
         return "expired"

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.records import Token
-from agentic_atlas.backend.domain.renewal import MOST_LIVING, lifetime, renewable, renewed_until
+from agentic_atlas.backend.domain.renewal import MOST_LIVING, lifetime, renewable, renewed_until, standing
 from agentic_atlas.errors import Busy, Forbidden
 
 TOKEN = Token("tok_1", "agt_1", "", 100.0, 200.0, lifetime=100.0, renewable_until=1_000.0)
@@ -60,6 +60,24 @@ def test_one_that_is_about_to_retire_is_not_renewed_for_what_came_of_it_would_ou
     with pytest.raises(Forbidden) as refused:
         renewed_until(after(retires_at=160.0), [TOKEN], 150.0)
     assert refused.value.code == "token_rotated"
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "active"),
+        ({"revoked_at": 155.0}, "revoked"),
+        ({"revoked_at": 155.0, "withdrawn": True}, "withdrawn"),
+        ({"expires_at": 154.0}, "expired"),
+        ({"expires_at": 154.0, "revoked_at": 155.0}, "expired"),
+        ({"expires_at": 154.0, "revoked_at": 155.0, "withdrawn": True}, "expired"),
+        ({"retires_at": 154.0, "revoked_at": 155.0, "withdrawn": True}, "rotated"),
+        ({"retires_at": 156.0, "revoked_at": 155.0}, "revoked"),
+        ({"retires_at": 160.0}, "retiring"),
+    ],
+)
+def test_a_token_is_said_to_have_ended_by_what_ended_it_first(changes: dict[str, Any], word: str) -> None:
+    assert standing(after(**changes), 159.0) == word
 
 
 def test_who_has_too_many_has_to_wait() -> None:
