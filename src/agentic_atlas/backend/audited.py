@@ -62,7 +62,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "agents.unshare": Audited(kind="agent", of=0, name_in="name", told=("subjects",)),
     "agents.delete": Audited(kind="agent", name_in="name"),
     "tokens.issue": Audited(
-        kind="token", name_in="name", told=("agent_name", "description", "lifetime", "scopes", "renews")
+        kind="token", name_in="name", told=("description", "lifetime", "scopes", "renews"), shown=("agent",)
     ),
     "tokens.rotate": Audited(kind="token", id_in="token_id", told=("overlap", "lifetime"), shown=("agent", "replaces")),
     "tokens.renew": Audited(kind="token", waits=False),

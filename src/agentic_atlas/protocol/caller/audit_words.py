@@ -65,7 +65,6 @@ _WORDS: Mapping[str, Callable[[Json], str]] = {
     "subjects": lambda fact: f"with {_plain(fact)}",
     "access": lambda fact: {"call": "for calling", "manage": "for managing"}.get(_plain(fact), _plain(fact)),
     "agent": lambda fact: f"of {_plain(fact)}",
-    "agent_name": lambda fact: f"of {_plain(fact)}",
     "made_by": lambda fact: f"that {_plain(fact)} made",
     "name": lambda fact: f"for {_plain(fact)}",
     "user": lambda fact: f"user {_plain(fact)}",

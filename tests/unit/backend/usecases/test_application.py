@@ -76,7 +76,7 @@ async def test_the_audit_log_has_what_was_done_before_it_is_answered_and_what_wa
     (row,) = await network.store.audit.after(0, limit=10)
     assert (row.action, row.outcome, row.who.name) == ("tokens.issue", "ok", f"ada/{ada.credential.name}")
     assert (row.object.id, row.object.name) == (made.id, "vm")
-    assert row.detail == {"agent_name": agent.full_name, "lifetime": 60.0}
+    assert row.detail == {"agent": agent.full_name, "lifetime": 60.0}
     await network.engine.trail.settle()
     (refused,) = await network.store.audit.after(1, limit=10)
     assert (refused.action, refused.outcome, refused.object.id) == ("tokens.revoke", "token_not_found", made.id)

@@ -6,7 +6,7 @@ import pytest
 
 from agentic_atlas.backend.domain.records import AccessLevel, Role
 from agentic_atlas.backend.ports import AuditFilter
-from agentic_atlas.backend.usecases import agents, audit, backups, groups, users
+from agentic_atlas.backend.usecases import agents, audit, backups, groups, tokens, users
 from agentic_atlas.errors import Forbidden, InvalidInput
 from tests.unit.backend.network import Network
 
@@ -52,6 +52,17 @@ async def test_who_looks_for_what_there_is_not_learns_that_and_is_not_shown_an_e
     ):
         assert await audit.find(root, network.application, which, limit=2) == []
     assert await audit.find(root, network.application, AuditFilter(who="gone"), limit=2, before=1) == []
+
+
+async def test_of_a_token_it_is_told_whose_agent_it_is_of_however_it_was_asked_for() -> None:
+    network = Network()
+    root, ada = await network.user("root", Role.ADMIN), await network.user()
+    await network.agent(ada)
+    for name in ("hello", "ada/hello"):
+        await tokens.issue(ada, network.application, name, description="books")
+    await network.engine.trail.settle()
+    found = await audit.find(root, network.application, AuditFilter(action="tokens.issue"), limit=9)
+    assert [(one.detail["agent"], one.detail["description"]) for one in found] == [("ada/hello", "books")] * 2
 
 
 async def test_what_is_shared_or_removed_is_told_of_by_its_id_and_in_full() -> None:

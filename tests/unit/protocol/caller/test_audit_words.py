@@ -36,7 +36,7 @@ def row(action: str, *, kind: ActorKind = "api_key", by: str = "", about: str = 
         (row("agents.share", subjects=["group:ops", "eve"], access="manage"), "with group:ops eve, for managing"),
         (row("agents.unshare", subjects=["everyone"]), "with everyone"),
         (
-            row("tokens.issue", agent_name="two", lifetime=90 * 86_400, renews=False, scopes=["agent:connect"]),
+            row("tokens.issue", agent="two", lifetime=90 * 86_400, renews=False, scopes=["agent:connect"]),
             "of two, for 90 d, good for agent:connect, not renewable",
         ),
         (
@@ -48,7 +48,7 @@ def row(action: str, *, kind: ActorKind = "api_key", by: str = "", about: str = 
             "of two, in place of tok_1, which ended with that",
         ),
         (row("tokens.rotate", agent="two", replaces=[]), "of two"),
-        (row("tokens.issue", agent_name="two", renews=True), "of two"),
+        (row("tokens.issue", agent="two", renews=True), "of two"),
         (row("tokens.revoke", agent="two", made_by="eve", why="the end"), "of two, that eve made, the end"),
         (row("users.update", role="admin"), "as admin"),
         (row("groups.add", user="bob"), "user bob"),
