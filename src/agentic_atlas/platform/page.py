@@ -16,6 +16,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response
 from agentic_atlas.http.routes import RouteGroup, Said
+from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.templating import render
 
 Viewed = TypeVar("Viewed", bound=Callable[..., Awaitable[object]])
@@ -80,12 +81,18 @@ class PageGroup(RouteGroup):
         super().__init__("pages")
         self._section = section
 
-    def page(self, method: str, path: str, template: str, **said: Any) -> Callable[[Viewed], Viewed]:
-        """Declare the decorated function as what a page shows; see the module, and `http.routes.Route` for the rest."""
+    def page(
+        self, method: str, path: str, template: str, *, in_turn: bool = False, **said: Any
+    ) -> Callable[[Viewed], Viewed]:
+        """Declare the decorated function as what a page shows; see the module, and `http.routes.Route` for the rest.
+
+        `in_turn`: it is a page whose template takes long too, so that both are one turn of whoever asks (`http.turns`).
+        """
 
         def declare(view_of: Viewed) -> Viewed:
             more: Said = {"listed": False, "text": "text/html", **said}  # type: ignore[typeddict-item]  # as it is given
-            self.at(method, path, **more)(self._shown(view_of, template))
+            shown = self._shown(view_of, template)
+            self.at(method, path, **more)(_in_turn(shown) if in_turn else shown)
             returned = inspect.signature(view_of, eval_str=True).return_annotation
             views = [one for one in get_args(returned) or [returned] if issubclass(one, View)]
             PAGES.append(WebPage(method, path, template, views))
@@ -111,6 +118,23 @@ class PageGroup(RouteGroup):
         shown.__name__, shown.__doc__ = view_of.__name__, view_of.__doc__
         shown.__signature__ = signature  # type: ignore[attr-defined]  # what `inspect` looks for
         return shown
+
+
+def _in_turn(shown: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+    """Return the same as one turn of whoever asks."""
+    signature = inspect.signature(shown)
+    who = next(name for name, one in signature.parameters.items() if one.annotation is Principal)
+
+    async def one_turn(*, turns: Turns, **given: Any) -> Response:
+        async with turns.turn(given[who].user.id):
+            return await shown(**given)
+
+    one_turn.__name__, one_turn.__doc__ = shown.__name__, shown.__doc__
+    asked = inspect.Parameter("turns", inspect.Parameter.KEYWORD_ONLY, annotation=Turns)
+    one_turn.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what `inspect` looks for
+        parameters=[*signature.parameters.values(), asked]
+    )
+    return one_turn
 
 
 def frame_of(who: Principal | None, section: str = "", seq: int = 0) -> Frame:

@@ -1,13 +1,15 @@
 """What became of a skill that somebody runs from its page. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.platform.forms import json_text
+from agentic_atlas.platform.readable import readable
 from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo
 from agentic_atlas.protocol.caller.values import Json
 
@@ -15,7 +17,10 @@ MOST_SHOWN: Final = 20_000
 """Characters of an output that are shown."""
 MOST_LINES: Final = 200
 """Things that happened that are shown, the last ones."""
+MOST_READ: Final = 512 * 1024
+"""Bytes of an output that is written in lines; how a longer one begins is shown as it is."""
 _LINE: Final = 500
+_MOST_FIELDS: Final = 50
 
 
 class RunLine(msgspec.Struct, frozen=True):
@@ -69,10 +74,11 @@ class SkillRun(msgspec.Struct, frozen=True):
 def run_of(task: TaskInfo, events: Sequence[EventInfo], *, more: bool) -> SkillRun:
     """Return what there is to be seen of a task; `more`: there are more events than these."""
     told = [(one, _data(one)) for one in events]
-    streamed = "".join(_chunk(data) for one, data in told if one.kind == "chunk")
+    streamed = _streamed(data for one, data in told if one.kind == "chunk")
     progress: Mapping[str, Any] = next((data for one, data in reversed(told) if one.kind == "progress"), {})
-    lines = [RunLine(one.seq, one.at, one.kind, _words(one.kind, data)) for one, data in told if one.kind in _WORDS]
-    output = "" if task.output is None else _json(bytes(task.output).decode())
+    happened = [(one, data) for one, data in told if one.kind in _WORDS]
+    lines = [RunLine(one.seq, one.at, one.kind, _words(one.kind, data)) for one, data in happened[-MOST_LINES:]]
+    output = "" if task.output is None else _json(bytes(task.output))
     question = task.question
     fraction = progress.get("fraction")
     return SkillRun(
@@ -83,11 +89,11 @@ def run_of(task: TaskInfo, events: Sequence[EventInfo], *, more: bool) -> SkillR
         question="" if question is None else _visible(question.question),
         progress=round(fraction * 100) if isinstance(fraction, int | float) and 0 <= fraction <= 1 else None,
         message=_visible(str(progress.get("message") or "")),
-        lines=lines[-MOST_LINES:],
+        lines=lines,
         streamed=streamed[:MOST_SHOWN],
         output=output[:MOST_SHOWN],
         failure="" if task.failure is None else _visible(f"{task.failure.code}: {task.failure.message}", _LINE * 4),
-        cut=more or len(lines) > MOST_LINES or max(len(streamed), len(output)) > MOST_SHOWN,
+        cut=more or len(happened) > MOST_LINES or max(len(streamed), len(output)) > MOST_SHOWN,
     )
 
 
@@ -96,16 +102,33 @@ def _data(event: EventInfo) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else {"value": data}
 
 
-def _json(text: str) -> str:
+def _json(text: bytes) -> str:
+    """Return an output in lines, or how it begins where it is long; one character more than is shown tells that."""
+    if len(text) > MOST_READ or not readable(text):
+        return _visible(text[: 4 * MOST_SHOWN].decode(errors="replace"), None)[: MOST_SHOWN + 1]
     try:
-        return json_text.written(json_text.parse(text), lines=True)
+        return json_text.written(json_text.parse(text.decode()), lines=True)
     except InvalidInput:
-        return _visible(text)
+        return _visible(text.decode())
 
 
-def _chunk(data: Mapping[str, Json]) -> str:
-    value = data.get("value")
-    return _visible(value, None) if isinstance(value, str) else f"{json_text.written(value)}\n"
+def _streamed(chunks: Iterable[Mapping[str, Json]]) -> str:
+    """Return what was given back so far, up to one character more than is shown of it."""
+    text = ""
+    for data in chunks:
+        value = data.get("value")
+        text += _visible(value[: MOST_SHOWN + 1], None) if isinstance(value, str) else f"{_written(value)}\n"
+        if len(text) > MOST_SHOWN:
+            break
+    return text[: MOST_SHOWN + 1]
+
+
+def _written(value: Json) -> str:
+    """Write a value for people; of a long one, which would take long, as machines do."""
+    text = msgspec.json.encode(value)
+    if len(text) <= _LINE:
+        return json_text.written(value)
+    return _visible(text[: 4 * MOST_SHOWN].decode(errors="replace"), None)
 
 
 def _words(kind: str, data: Mapping[str, Json]) -> str:
@@ -120,7 +143,11 @@ def _state(data: Mapping[str, Json]) -> str:
 
 def _log(data: Mapping[str, Json]) -> str:
     fields = data.get("fields")
-    pairs = [f"{name}={json_text.written(one)}" for name, one in fields.items()] if isinstance(fields, dict) else []
+    pairs = (
+        [f"{name}={_written(one)}" for name, one in islice(fields.items(), _MOST_FIELDS)]
+        if isinstance(fields, dict)
+        else []
+    )
     return " ".join([str(data.get("level", "")), str(data.get("event", "")), *pairs])
 
 
@@ -133,7 +160,7 @@ def _question(data: Mapping[str, Json]) -> str:
 
 
 def _answer(data: Mapping[str, Json]) -> str:
-    return "nobody answered in time" if data.get("expired") else json_text.written(data.get("answer"))
+    return "nobody answered in time" if data.get("expired") else _written(data.get("answer"))
 
 
 def _connection(data: Mapping[str, Json]) -> str:
@@ -151,5 +178,6 @@ _WORDS: Final = {
 
 
 def _visible(text: str, most: int | None = _LINE) -> str:
+    text = text if most is None else text[: 2 * most]
     shown = json_text.HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
     return shown if most is None or len(shown) <= most else f"{shown[:most]}…"

@@ -16,3 +16,10 @@ def test_what_has_more_values_than_are_read_is_not() -> None:
     assert not readable(b"[" + b"[]," * MOST_VALUES + b"[]]")
     assert not readable("[" * MOST_VALUES)
     assert not readable(json.dumps({str(number): None for number in range(MOST_VALUES + 1)}))
+
+
+def test_what_stands_in_strings_is_no_value() -> None:
+    table = 'a,b,"c",[d]\\\n' * 50_000
+    assert readable(json.dumps({"table": table}))
+    assert not readable(json.dumps({"table": table, "more": [0] * MOST_VALUES}))
+    assert not readable(json.dumps([","] * (2 * MOST_VALUES + 1)))

@@ -24,13 +24,13 @@ class CallText(msgspec.Struct, frozen=True):
     text: str
 
 
-def calls(url: str, agent: str, skill: str, value: Json) -> list[CallText]:
-    """Return the call of a skill with this input, `url` is where the API is."""
-    text = written(value)
-    request = written({"agent": agent, "skill": skill, "input": value})
-    long = len(text) > LONG
+def calls(url: str, agent: str, skill: str, value: Json, *, long: bool = False) -> list[CallText]:
+    """Return the call of a skill with this input, `url` is where the API is; `long`: it is known to be."""
+    text = "" if long else written(value)
+    long = long or len(text) > LONG
+    request = {"agent": agent, "skill": skill, "input": value}
     given = "@input.json" if long else shlex.quote(text)
-    body = "@request.json" if long else shlex.quote(request)
+    body = "@request.json" if long else shlex.quote(written(request))
     where = shlex.quote(f"{url}/api/v1/tasks?wait=60")
     names = f"{_python(agent)}, {_python(skill)}"
     said = 'json.load(open("input.json"))' if long else _python(value)

@@ -1,12 +1,12 @@
 """The fields that say a value, whatever it is: what a form has no place for stands in it as JSON. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from agentic_atlas.platform.forms import json_text
 from agentic_atlas.platform.forms.reading import initial_choice, says_nothing
-from agentic_atlas.platform.forms.schema import Alternative, Schema
+from agentic_atlas.platform.forms.schema import Alternative, Root, Schema, TooLarge
 from agentic_atlas.platform.forms.spots import (
     EMPTY,
     JSON,
@@ -14,12 +14,13 @@ from agentic_atlas.platform.forms.spots import (
     MOST_SPOTS,
     NULL,
     Spot,
-    TooLarge,
     whole,
 )
 from agentic_atlas.platform.forms.times import picked
 from agentic_atlas.protocol.caller.values import Json
 
+_AT_ONCE: Final = 16
+"""Members, or as many times sixteen characters of names, that are looked at for one piece of work."""
 _TYPES: Final = {
     "integer": (int, float, json_text.Numeral),
     "number": (int, float, json_text.Numeral),
@@ -35,13 +36,15 @@ class _Misfit(Exception):
 
 def fill(schema: Schema, value: Json) -> dict[str, str]:
     """Return the fields of a form that says this value; raises TooLarge."""
-    filling = _Filling()
-    filling.put(whole(schema), value)
+    place = whole(schema)
+    filling = _Filling(place.root)
+    filling.put(place, value)
     return filling.fields
 
 
 @dataclass
 class _Filling:
+    root: Root
     fields: dict[str, str] = field(default_factory=dict)
     spots: int = 0
 
@@ -55,7 +58,12 @@ class _Filling:
         except _Misfit:
             self.fields = before
             self.fields[f"{spot.name}:as"] = JSON
-            self.fields[spot.name] = json_text.written(value, lines=True)
+            self.fields[spot.name] = self._written(value, lines=True)
+
+    def _written(self, value: Json, *, lines: bool) -> str:
+        text = json_text.written(value, lines=lines)
+        self.root.spend(json_text.work(text))
+        return text
 
     def left_out(self, spot: Spot) -> None:
         """Say that a place is left out."""
@@ -79,19 +87,20 @@ class _Filling:
             self._chosen(spot, value)
 
     def _choice(self, spot: Spot, value: Json) -> None:
-        number = _place(spot.choices, value)
+        number = _place(self.root, spot.choices, value)
         if number != initial_choice(spot):
             self.fields[spot.name] = str(number)
 
     def _chosen(self, spot: Spot, value: Json) -> None:
         """Take the first alternative that says the value without JSON at once within it, else the first that can."""
-        able = [number for number, one in enumerate(spot.alternatives) if _is_of(one, value)]
+        able = [number for number, one in enumerate(spot.alternatives) if _is_of(self.root, one, value)]
         before = dict(self.fields)
         for strictly in (True, False):
             for number in able:
                 one = spot.alternatives[number]
-                if strictly and not _suits(one, value):
+                if strictly and not _suits(self.root, one, value):
                     continue
+                self.root.copied(before)
                 self.fields = {**before, f"{spot.name}:as": str(number)}
                 try:
                     self._filled(spot, one, value, chosen=True)
@@ -102,8 +111,8 @@ class _Filling:
 
     def _filled(self, spot: Spot, one: Alternative, value: Json, *, chosen: bool = False) -> None:
         if one.kind == "choices":
-            self.fields[f"{spot.name}:one"] = str(_place(one.choices, value))
-        elif one.kind != "any" and not _is_of(one, value):
+            self.fields[f"{spot.name}:one"] = str(_place(self.root, one.choices, value))
+        elif one.kind != "any" and not _is_of(self.root, one, value):
             if value is not None or chosen:
                 raise _Misfit
             self._empty(spot, NULL)
@@ -114,7 +123,7 @@ class _Filling:
         elif one.kind == "string":
             self._text(spot, one, value, chosen=chosen)
         else:
-            self.fields[spot.name] = json_text.written(value, lines=one.kind == "any")
+            self.fields[spot.name] = self._written(value, lines=one.kind == "any")
 
     def _empty(self, spot: Spot, how: str) -> None:
         """Say that nothing is filled in, and what that means."""
@@ -148,6 +157,7 @@ class _Filling:
     def _object(self, spot: Spot, one: Alternative, parts: dict[str, Json], *, chosen: bool) -> None:
         known = one.properties
         extra = [name for name in parts if name not in known]
+        self.root.spend((len(parts) + sum(map(len, extra)) // _AT_ONCE) // _AT_ONCE)
         if (extra and one.extra is None) or len(extra) > MOST_ITEMS or not all(map(_is_name, extra)):
             raise _Misfit
         if not known and not extra and not chosen:
@@ -171,43 +181,58 @@ def _is_name(text: str) -> bool:
     return bool(text) and "\n" not in text and json_text.HIDDEN.search(text) is None
 
 
-def _place(choices: object, value: Json) -> int:
-    for number, one in enumerate(choices if isinstance(choices, list | tuple) else ()):
-        if json_text.same(one, value):
+def _place(root: Root, choices: Sequence[Json], value: Json) -> int:
+    """Return which of a few choices of the schema a value is."""
+    if not choices:
+        raise _Misfit
+    text = json_text.canonical(value)
+    root.spend(json_text.work(text))
+    root.copied(choices)
+    for number, one in enumerate(choices):
+        if root.once(json_text.canonical, one) == text:
             return number
     raise _Misfit
 
 
-def _is_of(one: Alternative, value: Json) -> bool:
+def _is_one(root: Root, choices: Sequence[Json], value: Json) -> bool:
+    try:
+        return _place(root, choices, value) >= 0
+    except _Misfit:
+        return False
+
+
+def _is_of(root: Root, one: Alternative, value: Json) -> bool:
     """Tell whether a value is of the type of an alternative."""
     if one.kind in ("any", "choices"):
-        return one.kind == "any" or any(json_text.same(choice, value) for choice in one.choices)
+        return one.kind == "any" or _is_one(root, one.choices, value)
     return isinstance(value, _TYPES[one.kind]) and not isinstance(value, bool)
 
 
-def _suits(one: Alternative, value: Json) -> bool:
+def _suits(root: Root, one: Alternative, value: Json) -> bool:
     """Tell whether an alternative is likely to be what is meant by a value that it could say."""
     if one.kind == "integer":
         return isinstance(value, int)
+    root.copied(value)
     if one.kind == "array":
         return (
-            all(_may_be(one.part("items"), item) for item in value) if not one.places else len(value) == len(one.places)
+            all(_may_be(root, one.part("items"), item) for item in value)
+            if not one.places
+            else len(value) == len(one.places)
         )
     if one.kind != "object":
         return True
     known = one.properties
     return (
-        all(map(partial(_tagged, value), known.items()))
+        all(_tagged(root, one.named(name), part) for name, part in value.items() if name in known)
         and one.needed <= value.keys()
         and (one.open or value.keys() <= known.keys())
     )
 
 
-def _tagged(value: dict[str, Json], part: tuple[str, Schema]) -> bool:
+def _tagged(root: Root, schema: Schema, part: Json) -> bool:
     """Tell whether a part of an object has one of the values that it has to have."""
-    name, schema = part
     tags = _tags(schema)
-    return name not in value or not tags or any(json_text.same(tag, value[name]) for tag in tags)
+    return not tags or _is_one(root, tags, part)
 
 
 def _tags(schema: Schema) -> list[Json]:
@@ -215,7 +240,7 @@ def _tags(schema: Schema) -> list[Json]:
     return [schema["const"]] if "const" in schema else listed if isinstance(listed, list) else []
 
 
-def _may_be(schema: Schema, value: Json) -> bool:
+def _may_be(root: Root, schema: Schema, value: Json) -> bool:
     """Tell whether a value may be of a schema, as far as its type says at once."""
     kind = schema.get("type")
-    return not isinstance(kind, str) or kind not in _TYPES or _is_of(Alternative(kind, schema), value)
+    return not isinstance(kind, str) or kind not in _TYPES or _is_of(root, Alternative(kind, schema), value)

@@ -8,6 +8,7 @@ from typing import Final
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.caller.values import Json
+from agentic_atlas.protocol.codec import ProtocolError, check_nesting
 
 DEEPEST: Final = 64
 """Nesting of a value that is read or written."""
@@ -35,9 +36,9 @@ def parse(text: str) -> Json:
         InvalidInput: it is none, is nested too deeply, or an object in it has a name twice.
     """
     try:
+        check_nesting(text, DEEPEST)
         value: Json = json.loads(text, parse_float=Numeral, parse_constant=_constant, object_pairs_hook=_members)
-        written(value)
-    except RecursionError:
+    except (RecursionError, ProtocolError):
         raise InvalidInput(f"is nested more than {DEEPEST} levels deep") from None
     except ValueError as error:
         raise InvalidInput(f"is not JSON: {error}") from None
@@ -49,13 +50,21 @@ def written(value: Json, *, lines: bool = False) -> str:
     return _written(value, 0, lines=lines)
 
 
-def same(one: Json, other: Json) -> bool:
-    """Tell whether two values are the same JSON; 1, 1.0 and true are three values, and the order of names is none."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return written(one) == written(other)
+def canonical(value: Json) -> str:
+    """Return the text that all have in common that are the same JSON; 1, 1.0 and true are three values.
+
+    The order of names is none.
+    """
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_string(name)}:{canonical(value[name])}" for name in sorted(value)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    return _plain(value)
+
+
+def work(text: str) -> int:
+    """Return about how many microseconds it takes to read or to write a JSON text."""
+    return len(text) // 256 + text.count(",") + text.count("[") + text.count("{")
 
 
 def _written(value: Json, level: int, *, lines: bool) -> str:
@@ -66,8 +75,15 @@ def _written(value: Json, level: int, *, lines: bool) -> str:
         return _joined("{", parts, "}", level, lines=lines)
     if isinstance(value, list | tuple):
         return _joined("[", (_written(one, level + 1, lines=lines) for one in value), "]", level, lines=lines)
+    return _plain(value)
+
+
+def _plain(value: Json) -> str:
+    """Write a value that holds no others."""
     if isinstance(value, Numeral):
         return value.text
+    if type(value) is int:
+        return str(value)
     return _string(value) if isinstance(value, str) else json.dumps(value, allow_nan=False)
 
 

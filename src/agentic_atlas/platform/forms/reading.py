@@ -6,8 +6,8 @@ from typing import Final
 
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.platform.forms import json_text
-from agentic_atlas.platform.forms.schema import Alternative, Schema
-from agentic_atlas.platform.forms.spots import EMPTY, MOST_SPOTS, NULL, OUT, Fields, Spot, TooLarge, place, whole
+from agentic_atlas.platform.forms.schema import Alternative, Schema, TooLarge
+from agentic_atlas.platform.forms.spots import EMPTY, MOST_SPOTS, NULL, OUT, Fields, Spot, place, whole
 from agentic_atlas.platform.forms.times import of_picked
 from agentic_atlas.protocol.caller.values import Json
 
@@ -21,6 +21,8 @@ class _Nothing:
 
 NOTHING: Final = _Nothing()
 
+_OF_PLACE: Final = 4
+"""Work that a place is."""
 _UNFILLED: Final = "fill this in, or remove it"
 
 
@@ -59,6 +61,7 @@ class _Reading:
         self.spots += 1
         if self.spots > MOST_SPOTS:
             raise TooLarge
+        spot.root.spend(_OF_PLACE)
         if spot.as_json(self.fields):
             return self._json(spot)
         if spot.way == "choices":
@@ -136,8 +139,10 @@ class _Reading:
         return made
 
     def _json(self, spot: Spot) -> Json:
+        text = self.fields.get(spot.name, "")
+        spot.root.spend(json_text.work(text))
         try:
-            return json_text.parse(self.fields.get(spot.name, ""))
+            return json_text.parse(text)
         except InvalidInput as error:
             return self._fault(spot, error.message)
 
@@ -151,5 +156,7 @@ def initial_choice(spot: Spot) -> int | None:
     choices = spot.choices
     if len(choices) != 1:
         return None
-    tag = "default" in spot.schema and json_text.same(spot.schema["default"], choices[0])
-    return 0 if spot.required or tag else None
+    if spot.required or "default" not in spot.schema:
+        return 0 if spot.required else None
+    default, only = (spot.root.once(json_text.canonical, one) for one in (spot.schema["default"], choices[0]))
+    return 0 if default == only else None

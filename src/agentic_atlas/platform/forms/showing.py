@@ -9,7 +9,7 @@ import msgspec
 
 from agentic_atlas.platform.forms import json_text, times
 from agentic_atlas.platform.forms.reading import initial_choice
-from agentic_atlas.platform.forms.schema import Alternative, Schema
+from agentic_atlas.platform.forms.schema import Alternative, Schema, TooLarge
 from agentic_atlas.platform.forms.spots import (
     EMPTY,
     JSON,
@@ -19,7 +19,6 @@ from agentic_atlas.platform.forms.spots import (
     OUT,
     Fields,
     Spot,
-    TooLarge,
     may_be_empty,
     place,
     whole,
@@ -27,6 +26,13 @@ from agentic_atlas.platform.forms.spots import (
 from agentic_atlas.platform.forms.wording import about, example, kind_words
 from agentic_atlas.protocol.caller.values import Json
 
+_OF_NODE: Final = 20
+"""Work that a place is, besides its texts."""
+_OF_OPTION: Final = 5
+_NAMED: Final = 10
+"""How often a name stands on a page."""
+_TEXT: Final = 10
+"""Characters that are one piece of work."""
 LONG: Final = 120
 """Characters from which on a text may be of several lines."""
 
@@ -152,7 +158,11 @@ class _Showing:
             "key": key,
             "key_fault": self.faults.get(f"{spot.name}:key", ""),
         }
-        return msgspec.convert({**said, **self._drawn(spot, label, path)}, FormNode)
+        node = msgspec.convert({**said, **self._drawn(spot, label, path)}, FormNode)
+        options = [*node.options, *node.ways, *node.empties, *node.zones]
+        texts = len(node.hint) + sum(len(one.label) for one in options)
+        spot.root.spend(_OF_NODE + _OF_OPTION * len(options) + (_NAMED * len(node.name) + texts) // _TEXT)
+        return node
 
     def _drawn(self, spot: Spot, label: str, path: str) -> dict[str, object]:
         if spot.as_json(self.fields):
@@ -170,7 +180,8 @@ class _Showing:
         if one.kind == "choices":
             chosen = place(self.fields.get(f"{spot.name}:one", "0"), len(one.choices))
             options = [
-                FormOption(str(number), words(value), number == chosen) for number, value in enumerate(one.choices)
+                FormOption(str(number), spot.root.once(words, value), number == chosen)
+                for number, value in enumerate(one.choices)
             ]
             return {"kind": "choice", "name": f"{spot.name}:one", "options": options}
         if one.kind == "array":
@@ -243,7 +254,10 @@ class _Showing:
     def _options(self, spot: Spot) -> list[FormOption]:
         said = self.fields.get(spot.name)
         chosen = initial_choice(spot) if said is None else place(said, len(spot.choices))
-        each = [FormOption(str(number), words(value), number == chosen) for number, value in enumerate(spot.choices)]
+        each = [
+            FormOption(str(number), spot.root.once(words, value), number == chosen)
+            for number, value in enumerate(spot.choices)
+        ]
         if spot.required and len(each) == 1:
             return each
         return [FormOption("", _left_out(spot) if not spot.required else "Choose…", chosen is None), *each]
@@ -257,7 +271,7 @@ class _Showing:
         found = [FormOption("", "Choose…" if spot.required else _left_out(spot), chosen == "")]
         if spot.nullable:
             found.append(FormOption(NULL, "null", chosen == NULL))
-        named = [kind_words(one) for one in spot.alternatives]
+        named = [kind_words(spot.root, one) for one in spot.alternatives]
         return [*found, *(FormOption(str(number), name, chosen == str(number)) for number, name in enumerate(named))]
 
     def _empties(self, spot: Spot) -> list[FormOption]:
@@ -283,7 +297,7 @@ def words(value: Json) -> str:
 def _left_out(spot: Spot) -> str:
     if "default" not in spot.schema:
         return "Left out"
-    default = words(spot.schema["default"])
+    default = spot.root.once(words, spot.schema["default"])
     return f"Left out: {default}" if len(default) <= 40 else "Left out"
 
 

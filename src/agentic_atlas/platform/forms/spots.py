@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 from agentic_atlas.platform.forms.json_text import HIDDEN
-from agentic_atlas.platform.forms.schema import ANY, Alternative, Schema, alternatives
+from agentic_atlas.platform.forms.schema import ANY, Alternative, Root, Schema, TooLarge
 from agentic_atlas.protocol.caller.values import Json
 
 Fields: TypeAlias = Mapping[str, str]
@@ -32,11 +32,9 @@ MOST_ITEMS: Final = 200
 """Items of a list in a form."""
 OUT, NULL, EMPTY, JSON = "out", "null", "empty", "json"
 _SPECIAL: Final = re.compile(rf"[~/:*\s]|{HIDDEN.pattern}")
+_OF_NAME: Final = 64
+"""Characters of a name for one piece of work."""
 _FILLED_IN: Final = ("integer", "number", "string", "any")
-
-
-class TooLarge(Exception):
-    """A form would have too many places, or too many levels."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Spot:
         name: of its field.
         schema: as it was declared here.
         required: it may not be left out.
-        root: the whole schema.
+        root: the whole schema, and what may still be done for the form.
         depth: of the place.
         references: definitions that it is within.
     """
@@ -55,13 +53,13 @@ class Spot:
     name: str
     schema: Schema
     required: bool
-    root: Schema
+    root: Root
     depth: int = 0
     references: frozenset[str] = frozenset()
 
     @cached_property
     def _found(self) -> tuple[list[Alternative], bool]:
-        return alternatives(self.schema if self.depth < DEEPEST else ANY, self.root)
+        return self.root.alternatives(self.schema if self.depth < DEEPEST else ANY)
 
     @property
     def alternatives(self) -> list[Alternative]:
@@ -86,9 +84,10 @@ class Spot:
         plain = self.required and not self.nullable and only.reference not in self.references
         return "filled" if plain else "chosen"
 
-    @property
+    @cached_property
     def choices(self) -> Sequence[Json]:
         """The values there are to choose from."""
+        self.root.copied(*(one.choices for one in self.alternatives))
         found = [value for one in self.alternatives for value in one.choices]
         return [*found, None] if self.nullable else found
 
@@ -131,7 +130,7 @@ class Spot:
 
     def property(self, name: str, one: Alternative) -> "Spot":
         """Return the place of a part with this name."""
-        return self._within(f"/{escaped(name)}", one.properties[name], one, required=name in one.needed)
+        return self._within(f"/{escaped(name)}", one.named(name), one, required=name in one.needed)
 
     def named(self, number: int, one: Alternative) -> "Spot":
         """Return the place of a part with a name of its own."""
@@ -143,13 +142,14 @@ class Spot:
         return self._within(f"/{number}", places[number] if number < len(places) else one.part("items"), one)
 
     def _within(self, step: str, schema: Schema, one: Alternative, *, required: bool = True) -> "Spot":
+        self.root.spend(1 + (len(self.name) + len(step)) // _OF_NAME)
         references = self.references | {one.reference} if one.reference else self.references
         return Spot(self.name + step, schema, required, self.root, self.depth + 1, references)
 
 
 def whole(schema: Schema) -> Spot:
     """Return the place of a whole input."""
-    return Spot(INPUT, schema, True, schema)
+    return Spot(INPUT, schema, True, Root(schema))
 
 
 def may_be_empty(one: Alternative) -> bool:

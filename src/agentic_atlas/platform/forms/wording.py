@@ -3,13 +3,14 @@
 from typing import Final
 
 from agentic_atlas.platform.forms import json_text
-from agentic_atlas.platform.forms.schema import Alternative
+from agentic_atlas.platform.forms.schema import Alternative, Root
 from agentic_atlas.platform.forms.spots import Spot
 from agentic_atlas.platform.templating import plural
 from agentic_atlas.protocol.schemas.words import FORMS
 
 _LONGEST: Final = 600
 """Characters of what an agent says of a place."""
+_LONGEST_EXAMPLE: Final = 100
 _KINDS: Final = {
     "choices": "Choice", "integer": "Whole number", "number": "Number", "string": "Text", "object": "Object",
     "array": "List", "any": "JSON",
@@ -32,11 +33,13 @@ def about(spot: Spot) -> str:
     said = spot.schema.get("description") or (one.schema.get("description") if len(spot.alternatives) == 1 else None)
     parts = [said.strip()[:_LONGEST]] if isinstance(said, str) and said.strip() else []
     if len(spot.alternatives) == 1:
-        bounds = [_bound(one.schema[name], words, noun) for name, words, noun in _BOUNDS if name in one.schema]
+        bounds = [
+            _bound(spot.root, one.schema[name], words, noun) for name, words, noun in _BOUNDS if name in one.schema
+        ]
         form = _FORMATS.get(one.format, "")
         parts += [_sentence([form, *bounds])] if form or bounds else []
     if "default" in spot.schema and spot.way == "filled":
-        default = json_text.written(spot.schema["default"])
+        default = spot.root.once(json_text.written, spot.schema["default"])
         parts += [f"Unless given: {default}"] if len(default) <= _LONGEST else []
     return ". ".join(part.removesuffix(".") for part in parts) + ("." if parts else "")
 
@@ -46,11 +49,11 @@ def example(spot: Spot, one: Alternative) -> str:
     listed = spot.schema.get("examples", one.schema.get("examples"))
     known = listed[0] if isinstance(listed, list) and listed else FORMS.get(one.format, "")
     first = spot.schema.get("default") or known
-    text = first if isinstance(first, str) else json_text.written(first)
-    return "" if json_text.HIDDEN.search(text) else text[:100]
+    text = (first if isinstance(first, str) else spot.root.once(json_text.written, first))[:_LONGEST_EXAMPLE]
+    return "" if json_text.HIDDEN.search(text) else text
 
 
-def kind_words(one: Alternative) -> str:
+def kind_words(root: Root, one: Alternative) -> str:
     """Return what an alternative is called."""
     title = one.schema.get("title")
     if isinstance(title, str) and title:
@@ -59,17 +62,17 @@ def kind_words(one: Alternative) -> str:
         inner = one.part("items").get("type")
         return f"List of {_KINDS[inner].lower()}s" if isinstance(inner, str) and inner in _PLURAL else "List"
     if one.kind == "choices" and len(one.choices) == 1:
-        return json_text.written(one.choices[0])[:60]
+        return root.once(json_text.written, one.choices[0])[:60]
     return _FORMATS.get(one.format, "Text") if one.kind == "string" else _KINDS[one.kind]
 
 
 _PLURAL: Final = ("integer", "number", "string", "object", "array")
 
 
-def _bound(value: object, words: str, noun: str) -> str:
+def _bound(root: Root, value: object, words: str, noun: str) -> str:
     if noun and isinstance(value, int):
         return f"{words} {plural(value, noun)}"
-    return f"{words} {value if isinstance(value, str) else json_text.written(value)}"
+    return f"{words} {value if isinstance(value, str) else root.once(json_text.written, value)}"
 
 
 def _sentence(parts: list[str]) -> str:

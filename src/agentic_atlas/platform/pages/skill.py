@@ -18,24 +18,20 @@ from agentic_atlas.http.forms import read_fields
 from agentic_atlas.http.messages import MAX_BODY, Request, Response
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import Whereabouts
-from agentic_atlas.platform.forms import json_text
 from agentic_atlas.platform.forms.calls import CallText, calls
-from agentic_atlas.platform.forms.draft import TEXT, Draft, begun, continued
+from agentic_atlas.platform.forms.draft import TEXT, TOO_LONG, Draft, begun, continued, resumed
 from agentic_atlas.platform.forms.reading import NOTHING
 from agentic_atlas.platform.forms.schema import Schema
 from agentic_atlas.platform.forms.showing import SkillForm
 from agentic_atlas.platform.page import PageGroup, View, frame_of, html, see_other
 from agentic_atlas.platform.run import SkillRun, run_of
 from agentic_atlas.protocol.caller.agents import AgentInfo, SkillInfo
-from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
-from agentic_atlas.protocol.caller.values import Json
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
 
 pages = PageGroup("agents")
 
 MOST_FIELDS: Final = 5_000
 """Fields of the form of a skill."""
-MOST_SHOWN: Final = 512 * 1024
-"""Bytes of an input that is filled into a form."""
 
 TaskId = Annotated[str, Field(max_length=64)]
 
@@ -59,6 +55,7 @@ class SkillView(View, frozen=True):
         form: of the input; None where it is written as JSON.
         text: that JSON.
         note: what there is to say to it.
+        whole: where all of the JSON is; empty: here.
         faults: what is wrong with the input, beside what is told in the form.
         calls: the same for programs.
         run: what became of it; None: it is not run yet.
@@ -70,12 +67,13 @@ class SkillView(View, frozen=True):
     form: SkillForm | None
     text: str
     note: str
+    whole: str
     faults: Sequence[str]
     calls: Sequence[CallText]
     run: SkillRun | None
 
 
-@pages.page("GET", PATH, "skill.html")
+@pages.page("GET", PATH, "skill.html", in_turn=True)
 async def skill_form(
     owner: str,
     name: str,
@@ -96,11 +94,9 @@ async def skill_form(
     if task and ran is not None:
         run = run_of(ran, [event_info(one) for one in events], more=more is not None)
     schema = _schema(declared)
-    if ran is not None and ran.input_bytes > MOST_SHOWN:
-        draft = Draft({}, "{}", {}, note="The input of that task is too large to be filled in here.")
-    else:
-        draft = begun(schema, NOTHING if ran is None else _value(ran))
-    return _view(agent, declared, draft, {}, where.api_for(request.host), run)
+    draft = begun(schema) if ran is None else resumed(schema, bytes(ran.input).decode())
+    whole = "" if ran is None else f"/api/v1/tasks/{quote(ran.id)}"
+    return _view(agent, declared, draft, {}, where.api_for(request.host), run=run, whole=whole)
 
 
 @pages.page("POST", PATH, "skill.html", form=True)
@@ -121,33 +117,44 @@ async def skill_run(
     if do == "cancel":
         canceled = await tasks.cancel(who, application, said.get("task", ""), "canceled by the caller")
         return see_other(f"{_path(owner, name, skill)}?task={quote(canceled.id)}")
-    agent, declared = await _skill(who, application, owner, name, skill)
-    draft = continued(_schema(declared), said, do)
     url = where.api_for(request.host)
-    if do != "run":
-        return _view(agent, declared, draft, {}, url, None)
-    if draft.faults or draft.value is NOTHING:
-        return _refusing(
-            _view(agent, declared, draft, {}, url, None), who, application, HTTPStatus.UNPROCESSABLE_ENTITY
-        )
+    async with turns.turn(who.user.id):
+        frame = frame_of(who, "agents", application.seq())
+        agent, declared = await _skill(who, application, owner, name, skill)
+        draft = continued(_schema(declared), said, do)
+        given = draft.input()
+        if draft.long and (do != "run" or given is None):
+            return _not_shown(draft, do)
+        if do != "run" or given is None:
+            status = HTTPStatus.OK if do != "run" else HTTPStatus.UNPROCESSABLE_ENTITY
+            return html("skill.html", _view(agent, declared, draft, {}, url), frame, status=status)
     try:
-        made, _ = await tasks.submit(who, application, _wish(agent, skill, draft.value))
+        made, _ = await tasks.submit(who, application, SubmitRequest(agent.full_name, skill, msgspec.Raw(given)))
     except (InvalidInput, PayloadTooLarge, Busy, Unavailable) as error:
-        view = _view(agent, declared, draft, _refused(error), url, None)
-        return _refusing(view, who, application, answer(error).status)
+        if draft.long:
+            raise
+        async with turns.turn(who.user.id):
+            view = _view(agent, declared, draft, _refused(error), url)
+            return html("skill.html", view, frame, status=answer(error).status)
     return see_other(f"{_path(owner, name, skill)}?task={quote(made.id)}#run")
 
 
-def _wish(agent: AgentInfo, skill: str, value: Json) -> SubmitRequest:
-    return SubmitRequest(agent.full_name, skill, msgspec.Raw(json_text.written(value).encode()))
-
-
-def _refusing(view: SkillView, who: Principal, application: Application, status: int) -> Response:
-    return html("skill.html", view, frame_of(who, "agents", application.seq()), status=status)
+def _not_shown(draft: Draft, do: str) -> Response:
+    """Answer what is too long to be shown again, and not to be run; raises PayloadTooLarge, for the page stays then."""
+    if do:
+        raise PayloadTooLarge(next(iter(draft.faults.values()), TOO_LONG))
+    return Response(HTTPStatus.NO_CONTENT, [])
 
 
 def _view(
-    agent: AgentInfo, skill: SkillInfo, draft: Draft, refused: Mapping[str, str], url: str, run: SkillRun | None
+    agent: AgentInfo,
+    skill: SkillInfo,
+    draft: Draft,
+    refused: Mapping[str, str],
+    url: str,
+    *,
+    run: SkillRun | None = None,
+    whole: str = "",
 ) -> SkillView:
     form = draft.form(_schema(skill), refused)
     written = [f"{path}: {why}" if path else why for path, why in refused.items()]
@@ -158,10 +165,11 @@ def _view(
         skill=skill,
         path=_path(agent.owner, agent.name, skill.name),
         form=form,
-        text=draft.text or "",
+        text="" if draft.long else draft.text or "",
         note=draft.note,
+        whole=whole if draft.long else "",
         faults=faults if form is None else form.faults,
-        calls=calls(url, agent.full_name, skill.name, value),
+        calls=calls(url, agent.full_name, skill.name, value, long=draft.unread),
         run=run,
     )
 
@@ -180,10 +188,6 @@ async def _skill(
 def _schema(skill: SkillInfo) -> Schema:
     schema = msgspec.json.decode(bytes(skill.input_schema))
     return schema if isinstance(schema, dict) else {}
-
-
-def _value(task: TaskInfo) -> Json:
-    return json_text.parse(bytes(task.input).decode())
 
 
 def _refused(error: AtlasError) -> dict[str, str]:
