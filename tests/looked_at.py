@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
+from agentic_atlas.platform.app import ROUTES
 from requirements import npm
 from tests.e2e.processes import Platform
 
@@ -56,6 +59,28 @@ class Window:
         self.page.evaluate(axe())
         found: list[dict[str, Any]] = self.page.evaluate("axe.run().then((found) => found.violations)")
         return [f"{one['id']}: {node['html']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+    def unfit(self) -> list[str]:
+        """Return what the forms of the page would send that nothing takes, or has to send and does not."""
+        return [fault for form in self.page.evaluate(FORMS) for fault in _unfit(*form)]
+
+
+FORMS = """[...document.forms].filter((one) => one.method === "post").map((one) => [
+    new URL(one.action).pathname, [...one.elements].map((field) => field.name).filter(Boolean)])"""
+
+
+def _unfit(path: str, names: list[str]) -> Iterator[str]:
+    route = next((one for one in ROUTES if one.method == "POST" and re.fullmatch(_pattern(one.path), path)), None)
+    if route is None:
+        yield f"{path}: nothing is there"
+    elif route.takes is not None and route.form:
+        fields = {one.encode_name: one.required for one in msgspec.structs.fields(route.takes)}
+        yield from (f"{path}: {name} is not taken" for name in names if name not in fields)
+        yield from (f"{path}: {name} is missing" for name, needed in fields.items() if needed and name not in names)
+
+
+def _pattern(path: str) -> str:
+    return re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))
 
 
 @contextmanager

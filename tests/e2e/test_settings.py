@@ -148,5 +148,5 @@ def test_the_pages_of_one_user_and_one_group_can_be_used_by_everybody(
         for path in PAGES:
             one.go(path)
             assert one.violations() == [], path
-            assert one.too_wide() <= 0, path
+            assert (one.too_wide() <= 0, one.unfit()) == (True, []), path
         assert one.faults == []

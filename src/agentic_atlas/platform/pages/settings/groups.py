@@ -14,11 +14,13 @@ from agentic_atlas.platform.pages.agents import IN_PAGE
 from agentic_atlas.platform.pages.settings import people
 from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
 from agentic_atlas.platform.pages.tokens import MOST_NAMES
+from agentic_atlas.platform.templating import plural
 from agentic_atlas.protocol.caller.people import GroupInfo, GroupRequest
 
 pages = PageGroup(SECTION)
 
 PATH: Final = "/settings/groups"
+_MOST_SAID: Final = 5
 _ONE: Final = f"{PATH}/{{name}}"
 _LIST: Final = "settings_groups.html"
 _TEMPLATE: Final = "settings_group.html"
@@ -102,8 +104,8 @@ async def remove(
     view = partial(_one, name, application, who)
 
     async def removed() -> GroupView:
-        await groups.remove(who, application, name, user)
-        return await view(FormOutcome("members", f"{user} is not in it any more."))
+        _, group = await groups.remove(who, application, name, user)
+        return await view(FormOutcome("members", f"{user} is not in it any more.{_with(group)}"))
 
     return await after_form(request, who, "members", removed(), view=view, template=_TEMPLATE)
 
@@ -114,10 +116,20 @@ async def delete(name: str, request: Request, application: Application, who: Pri
     view = partial(_all, application, who)
 
     async def deleted() -> GroupsView:
-        await groups.delete(who, application, name)
-        return await view(FormOutcome("groups", f"{name} is gone, and nothing is shared with it any more."))
+        _, group = await groups.delete(who, application, name)
+        said = f"{name} is gone, and nothing is shared with it any more.{_with(group)}"
+        return await view(FormOutcome("groups", said))
 
     return await after_form(request, who, "groups", deleted(), view=view, template=_LIST)
+
+
+def _with(group: GroupInfo) -> str:
+    """Say which tokens ended with what is shared no more."""
+    if not group.ended:
+        return ""
+    named = ", ".join(f"{one.name or one.id} of {one.made_by}" for one in group.ended[:_MOST_SAID])
+    more = f" and {len(group.ended) - _MOST_SAID} more" if len(group.ended) > _MOST_SAID else ""
+    return f" With it ended {plural(len(group.ended), 'token')}: {named}{more}."
 
 
 async def _all(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.records import AccessLevel, Role
-from agentic_atlas.backend.usecases import agents
+from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.errors import Forbidden
 from agentic_atlas.http.messages import Response
 from agentic_atlas.platform.pages.settings import groups
@@ -61,3 +62,20 @@ async def test_members_administer_none() -> None:
         await groups.show_all(network.application, ada)
     with pytest.raises(Forbidden):
         await groups.create(GroupRequest(name="readers"), form(), network.application, ada)
+
+
+async def test_it_is_said_which_tokens_end_with_a_membership() -> None:
+    network = Network()
+    on, root, ada = network.application, await network.user("root", Role.ADMIN), await network.user()
+    eve = await network.user("eve")
+    await network.agent(ada)
+    await groups.create(GroupRequest(name="readers"), form(), on, root)
+    await groups.add("readers", GroupRequest(name="eve"), form(), on, root)
+    await agents.share(root, on, "ada/hello", ["group:readers"], AccessLevel.MANAGE)
+    member = replace(eve, user=await network.engine.access.user("eve"))
+    for number in range(7):
+        await tokens.issue(member, on, "ada/hello", name=f"desk {number}")
+    said = page(await groups.remove("readers", "eve", form(), on, root)).said
+    assert said is not None
+    assert said.text.startswith("eve is not in it any more. With it ended 7 tokens: desk ")
+    assert said.text.endswith(" of eve and 2 more.")
