@@ -33,13 +33,17 @@ class Cookies:
     Args:
         public_url: the API's address as others see it, if it has one.
         tls: it speaks TLS itself.
+
+    Attributes:
+        behind_tls: some come over TLS whose head does not say so.
     """
 
     def __init__(self, public_url: str = "", *, tls: bool = False) -> None:
         self._tls = tls
         address = urlsplit(public_url)
         self._public = f"{address.scheme}://{address.netloc}"
-        self._behind_tls = (address.hostname or "") if address.scheme == "https" else ""
+        self._tls_host = (address.hostname or "") if address.scheme == "https" else ""
+        self.behind_tls = tls or bool(self._tls_host)
 
     def visitor(self, request: Request) -> Visitor:
         """Return what is known of who sent a request."""
@@ -69,7 +73,7 @@ class Cookies:
         origin = request.first("origin")
         if origin is not None:
             return origin.startswith("https://")
-        return bool(self._behind_tls) and request.hostname == self._behind_tls
+        return bool(self._tls_host) and request.hostname == self._tls_host
 
     def tls_alone(self, request: Request) -> Sequence[tuple[str, str]]:
         """Return what has a browser that came over TLS come to this host in no other way for a year (RFC 6797).

@@ -236,7 +236,7 @@ class Routes:
         except AtlasError as error:
             return self.refusal(request, error)
         answered = await self._answered(request)
-        if more := self._cookies.tls_alone(request):
+        if (self._cookies.behind_tls or request.first("origin")) and (more := self._cookies.tls_alone(request)):
             answered.fields = (*answered.fields, *more)
         return answered
 
