@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -40,6 +40,8 @@ def _empty(hint: Any) -> object:
     if hint is datetime:
         return MOMENT
     kind = get_origin(hint) or hint
+    if kind is Literal:
+        return get_args(hint)[0]
     if hasattr(hint, "__metadata__"):
         return _empty(hint.__origin__)
     return filled(kind) if issubclass(kind, Shown) else kind()

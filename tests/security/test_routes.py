@@ -152,6 +152,7 @@ def without(code: str, use_case: str, ask: Ask) -> Row:
     return Row(use_case, ask, {who: code for who in answers._fields if getattr(answers, who) == ALL})
 
 
+NO_KEY = {"admin": "signing_key_not_found"}
 TABLE: dict[str, Row] = {
     "POST /api/v1/tasks": Row("tasks.submit", lambda args: Asked(body=submitted(args["ask"]))),
     "POST /api/v1/tasks/batch": Row(
@@ -292,6 +293,20 @@ TABLE: dict[str, Row] = {
     ),
     "POST /settings/groups/{name}/members/{user}/remove": Row("groups.remove", in_path("name", "user")),
     "POST /settings/groups/{name}/delete": Row("groups.delete", in_path("name")),
+    "GET /settings/keys": page_of("keys.find"),
+    "GET /settings/keys/new": page_of("users.whoami"),
+    "POST /settings/keys/new": Row("keys.create", lambda _: Asked(body={"reach": "all"})),
+    "POST /settings/keys/{key_id}/revoke": Row("keys.revoke", in_path("key_id")),
+    "GET /settings/signing-keys": page_of("signing.find"),
+    "POST /settings/signing-keys": Row("signing.rotate", empty),
+    "GET /settings/signing-keys/{key_id}/withdraw": Row("signing.find", lambda _: Asked({"key_id": "none"}), NO_KEY),
+    "POST /settings/signing-keys/{key_id}/withdraw": Row("signing.withdraw", in_path("key_id", sure="yes")),
+    "GET /settings/audit": page_of("audit.find"),
+    "GET /settings/audit/check": page_of("audit.checked"),
+    "POST /settings/audit/check": Row("audit.check", empty),
+    "POST /settings/audit/export": Row("audit.rows", empty),
+    "GET /settings/limits": page_of("system.limits"),
+    "GET /settings/about": page_of("system.about"),
     "GET /agents/token": page_of("agents.find"),
     "POST /agents/token": Row("tokens.issue", in_body(agent="agent_name")),
     "GET /agents/{owner}/{name}": Row("agents.show", of_agent()),

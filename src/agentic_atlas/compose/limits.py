@@ -58,6 +58,8 @@ def defaults(kind: type) -> dict[str, Any]:
 
 def _unit(name: str, kind: type) -> LimitUnit:
     """Durations are seconds, and sizes bytes; all else is counted."""
+    if name.endswith("_beats"):
+        return ""
     if kind is float:
         return "seconds"
     if name.endswith("per_second"):

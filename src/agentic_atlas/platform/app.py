@@ -19,7 +19,18 @@ from agentic_atlas.platform.pages import (
     tasks,
     tokens,
 )
-from agentic_atlas.platform.pages.settings import account, groups, people, person, sessions
+from agentic_atlas.platform.pages.settings import (
+    about,
+    account,
+    audit,
+    groups,
+    keys,
+    limits,
+    people,
+    person,
+    sessions,
+    signing,
+)
 from agentic_atlas.platform.refused import refusal
 
 _GROUPS: Final = (
@@ -37,6 +48,11 @@ _GROUPS: Final = (
     people.pages,
     person.pages,
     groups.pages,
+    keys.pages,
+    signing.pages,
+    audit.pages,
+    limits.pages,
+    about.pages,
     login.pages,
     live.pages,
     palette.pages,

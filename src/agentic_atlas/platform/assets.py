@@ -16,7 +16,7 @@ from agentic_atlas.http.routes import RouteGroup
 routes = RouteGroup("pages")
 
 _HERE: Final = Path(__file__).parent
-_STYLES: Final = ("tokens", "base", "layout", "components", "forms", "settings", "pages")
+_STYLES: Final = ("tokens", "base", "layout", "components", "forms", "settings", "administration", "pages")
 """Parts of the one style sheet, in the order in which they win."""
 _SCRIPTS: Final = ("page.js", "login.js", "swap.js", "live.js", "stream.js", "keys.js", "form.js")
 _VENDORED: Final = ("htmx.min.js",)
