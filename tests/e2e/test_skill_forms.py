@@ -36,6 +36,7 @@ agent = Agent("streams")
 async def count(ctx: Context, to: int, wait: bool = False) -> AsyncIterator[str]:
     for number in range(to):
         await ctx.progress((number + 1) / to, f"at {number}")
+        await asyncio.sleep(0.4 if wait else 0)
         yield f"<b>{number}</b> "
     if wait:
         await asyncio.Event().wait()
@@ -189,11 +190,14 @@ def test_files_dates_and_choices_are_picked(furnished: Platform, one: Window) ->
 
 def test_output_is_seen_while_it_comes_and_a_run_is_canceled(one: Window) -> None:
     page = one.go("/agents/admin/streams/skills/count")
+    pieces = []
+    page.on("request", lambda request: pieces.append(request.url) if "/output?after=" in request.url else None)
     page.get_by_label("to", exact=True).fill("3")
     page.get_by_label("wait").select_option(label="Yes")
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#run")).to_contain_text("<b>0</b> <b>1</b> <b>2</b>")
     expect(page.locator("#run")).to_contain_text("100 % at 2")
+    assert pieces, "nothing was shown before the page was looked at again"
     assert one.violations() == []
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="Run canceled")).to_be_visible()
@@ -252,7 +256,7 @@ def test_a_run_is_changed_and_run_again(furnished: Platform, one: Window) -> Non
     with Client(furnished.url, api_key=furnished.api_key) as atlas:
         task = atlas.submit("zoo", "pair", {"pair": ["a", 1]})
         task.wait()
-    one.go(f"/tasks/{task.id}").get_by_role("link", name="Change and run").click()
+    one.go(f"/tasks/{task.id}").get_by_role("link", name="Change the input").click()
     page = one.page
     expect(page.get_by_label("pair 1", exact=True)).to_have_value("a")
     expect(page.locator("#run")).to_have_count(0)

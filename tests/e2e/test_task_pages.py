@@ -11,12 +11,14 @@ from playwright.sync_api import Browser, expect
 from agentic_atlas import Client
 from tests.browser import browser
 from tests.e2e.processes import Platform, connected
+from tests.e2e.test_live_pages import SHIFTS
 from tests.faults.proxy import Proxy
 from tests.looked_at import DESKTOP, PHONE, SCHEMES, log_in, set_password, window
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script> {{ 7 * 7 }} \u202e\u0007"
 DESK = """
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Literal
 
 from agentic_atlas import Agent, Context, TaskError
@@ -38,6 +40,14 @@ async def plan(ctx: Context, city: str, days: int = 3) -> dict[str, object]:
 async def describe(text: str) -> str:
     await asyncio.sleep(0.1)
     return text * 3
+
+@agent.skill
+async def talk(ctx: Context, times: int) -> AsyncIterator[str]:
+    for number in range(times):
+        await asyncio.sleep(0.3)
+        await ctx.progress(number / times, f"at {number}")
+        ctx.log.info("said", number=number)
+        yield f"{number} "
 
 @agent.skill
 async def endless(ctx: Context) -> str:
@@ -122,6 +132,18 @@ def test_a_cut_connection_is_seen_while_it_lasts_and_told_afterwards(desk: Platf
         task.cancel()
         expect(page.locator("h1")).to_contain_text("canceled")
         assert one.violations() == []
+        assert one.faults == []
+
+
+def test_nothing_moves_on_the_page_of_a_task_while_it_runs(desk: Platform, opened: Browser) -> None:
+    with window(opened, desk) as one, Client(desk.url, api_key=desk.api_key) as atlas:
+        log_in(one)
+        task = atlas.submit("desk", "talk", times=8)
+        page = one.go(f"/tasks/{task.id}")
+        page.evaluate(SHIFTS)
+        expect(page.locator("h1")).to_contain_text("completed")
+        expect(page.locator(".events")).to_contain_text("said number=7")
+        assert page.evaluate("window.shifted") == []
         assert one.faults == []
 
 

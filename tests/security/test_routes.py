@@ -324,6 +324,7 @@ TABLE: dict[str, Row] = {
     "POST /tokens/{token_id}/rotate": Row("tokens.rotate", in_path("token_id")),
     "POST /tokens/{token_id}/revoke": Row("tokens.revoke", in_path("token_id")),
     "GET /tasks/{task_id}": Row("tasks.show", in_path("task_id")),
+    "GET /tasks/{task_id}/output": Row("tasks.page", in_path("task_id")),
     "GET /tasks/{task_id}/compare": Row("tasks.show", in_path("task_id")),
     "POST /tasks/{task_id}/cancel": Row("tasks.cancel", in_path("task_id")),
     "POST /tasks/{task_id}/retry": Row("tasks.retry", in_path("task_id")),

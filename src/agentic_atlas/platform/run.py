@@ -39,6 +39,20 @@ class RunLine(msgspec.Struct, frozen=True):
     text: str
 
 
+class OutputPart(msgspec.Struct, frozen=True):
+    """What a task's skill gave back between two of its events.
+
+    Attributes:
+        seq: number of the event up to which it goes.
+        text: as it is shown.
+        more: there is more by now.
+    """
+
+    seq: int
+    text: str
+    more: bool
+
+
 class SkillRun(msgspec.Struct, frozen=True):
     """A task as it is now.
 
@@ -52,6 +66,7 @@ class SkillRun(msgspec.Struct, frozen=True):
         message: what it says to that.
         lines: what happened, in order.
         streamed: what it gave back so far, piece by piece.
+        shown: number of the event up to which that goes.
         output: what it gave back.
         failure: why it failed; empty: it did not.
         cut: not all of it is shown.
@@ -66,6 +81,7 @@ class SkillRun(msgspec.Struct, frozen=True):
     message: str
     lines: Sequence[RunLine]
     streamed: str
+    shown: int
     output: str
     failure: str
     cut: bool
@@ -74,7 +90,7 @@ class SkillRun(msgspec.Struct, frozen=True):
 def run_of(task: TaskInfo, events: Sequence[EventInfo], *, more: bool) -> SkillRun:
     """Return what there is to be seen of a task; `more`: there are more events than these."""
     told = [(one, _data(one)) for one in events]
-    streamed = _streamed(data for one, data in told if one.kind == "chunk")
+    streamed = output_of(events)
     progress: Mapping[str, Any] = next((data for one, data in reversed(told) if one.kind == "progress"), {})
     happened = [(one, data) for one, data in told if one.kind in _WORDS]
     lines = [RunLine(one.seq, one.at, one.kind, _words(one.kind, data)) for one, data in happened[-MOST_LINES:]]
@@ -91,10 +107,16 @@ def run_of(task: TaskInfo, events: Sequence[EventInfo], *, more: bool) -> SkillR
         message=_visible(str(progress.get("message") or "")),
         lines=lines,
         streamed=streamed[:MOST_SHOWN],
+        shown=events[-1].seq if events else 0,
         output=output[:MOST_SHOWN],
         failure="" if task.failure is None else _visible(f"{task.failure.code}: {task.failure.message}", _LINE * 4),
         cut=more or len(happened) > MOST_LINES or max(len(streamed), len(output)) > MOST_SHOWN,
     )
+
+
+def output_of(events: Sequence[EventInfo]) -> str:
+    """Return what these events gave back, as text; of much no more than is shown and one character."""
+    return _streamed(_data(one) for one in events if one.kind == "chunk")
 
 
 def _data(event: EventInfo) -> Mapping[str, Any]:

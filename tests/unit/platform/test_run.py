@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from msgspec import Raw
 
-from agentic_atlas.platform.run import MOST_LINES, MOST_SHOWN, SkillRun, run_of
+from agentic_atlas.platform.run import MOST_LINES, MOST_SHOWN, SkillRun, output_of, run_of
 from agentic_atlas.protocol.caller.tasks import EventInfo
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,3 +50,16 @@ def test_what_happened_is_told_up_to_the_last_lines() -> None:
     assert ([run.lines[0].seq, run.lines[-1].seq], run.cut) == ([2, MOST_LINES + 1], True)
     assert run.lines[0].text.startswith("info e a=[1, 2] b=[0,0,")
     assert len(run.lines[0].text) == 501
+
+
+def test_pieces_of_an_output_are_put_together_and_nothing_else_is() -> None:
+    said = [
+        ("chunk", b'{"value":"one\\u0007 "}'),
+        ("log", b'{"level":"info","event":"said"}'),
+        ("chunk", b'{"value":"two"}'),
+        ("chunk", b'{"value":{"a":[1]}}'),
+    ]
+    found: Any = [SimpleNamespace(seq=n, at=AT, kind=kind, data=Raw(data)) for n, (kind, data) in enumerate(said, 3)]
+    assert output_of(found) == 'one\\u0007 two{"a": [1]}\n'
+    assert output_of([]) == ""
+    assert shown(None, *said).shown == 4

@@ -20,7 +20,8 @@ from agentic_atlas.errors import Busy
 from agentic_atlas.protocol.tasks import TaskState
 
 EVERY = 0.2
-"""Seconds between two tellings at least."""
+"""Seconds between two tellings at least; half of it after one of a few changes, for somebody watches these."""
+_FEW: Final = 3
 SETTLED: Final = 0.5
 """Seconds after which an agent is told of again whose tasks have changed: by then its slots are counted."""
 STREAMS_PER_USER = 32
@@ -90,7 +91,7 @@ class Changes:
         """Agents whose tasks changed: before the last look at them, and since."""
         self._timer: asyncio.TimerHandle | None = None
         self._settling: asyncio.TimerHandle | None = None
-        self._last = 0.0
+        self._next = 0.0
         self._log: deque[Told] = deque()
         self._kept = 0
         self._since = 0
@@ -228,12 +229,13 @@ class Changes:
             self._everything = True
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(loop.time(), self._last + self._every), self._tell)
+            self._timer = loop.call_at(max(loop.time(), self._next), self._tell)
 
     def _tell(self) -> None:
         self._timer = None
-        self._last = asyncio.get_running_loop().time()
         told = self._take()
+        pause = self._every if told.everything or told.size > _FEW else self._every / 2
+        self._next = asyncio.get_running_loop().time() + pause
         self._log.append(told)
         self._kept += told.size + 1
         while self._kept > MOST_KEPT:

@@ -15,7 +15,7 @@ from agentic_atlas.backend.usecases.shown import event_info
 from agentic_atlas.errors import AtlasError, Busy, InvalidInput, NotFound, PayloadTooLarge, Unavailable
 from agentic_atlas.http.errors import answer
 from agentic_atlas.http.forms import read_fields
-from agentic_atlas.http.messages import MAX_BODY, Request, Response
+from agentic_atlas.http.messages import MAX_BODY, Request, Response, json
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.platform.forms.calls import CallText, calls
@@ -24,7 +24,8 @@ from agentic_atlas.platform.forms.reading import NOTHING
 from agentic_atlas.platform.forms.schema import Schema
 from agentic_atlas.platform.forms.showing import SkillForm
 from agentic_atlas.platform.page import PageGroup, View, frame_of, html, see_other
-from agentic_atlas.platform.run import SkillRun, run_of
+from agentic_atlas.platform.run import MOST_SHOWN as MOST_OUTPUT
+from agentic_atlas.platform.run import OutputPart, SkillRun, output_of, run_of
 from agentic_atlas.protocol.caller.agents import AgentInfo, SkillInfo
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 
@@ -59,6 +60,7 @@ class SkillView(View, frozen=True):
         faults: what is wrong with the input, beside what is told in the form.
         calls: the same for programs.
         run: what became of it; None: it is not run yet.
+        most: characters of an output that are shown.
     """
 
     agent: AgentInfo
@@ -71,6 +73,7 @@ class SkillView(View, frozen=True):
     faults: Sequence[str]
     calls: Sequence[CallText]
     run: SkillRun | None
+    most: int = MOST_OUTPUT
 
 
 @pages.page("GET", PATH, "skill.html", in_turn=True)
@@ -137,6 +140,21 @@ async def skill_run(
             view = _view(agent, declared, draft, _refused(error), url)
             return html("skill.html", view, frame, status=answer(error).status)
     return see_other(f"{_path(owner, name, skill)}?task={quote(made.id)}#run")
+
+
+@pages.at("GET", "/tasks/{task_id}/output", listed=False)
+async def output(
+    task_id: str,
+    application: Application,
+    who: Principal,
+    turns: Turns,
+    after: Annotated[int, Field(ge=0, le=2**53)] = 0,
+) -> Response:
+    """What the skill of a task gave back after this event, for a page that shows it as it comes."""
+    async with turns.turn(who.user.id):
+        events, more = await tasks.page(who, application, task_id, after)
+        seq = events[-1].seq if events else after
+        return json(OutputPart(seq, output_of([event_info(one) for one in events]), more is not None))
 
 
 def _not_shown(draft: Draft, do: str) -> Response:

@@ -111,7 +111,8 @@ def task_view(
 def _note(found: TaskInfo) -> str:
     if found.error is not None:
         return visible(found.error.message[:_MOST_MESSAGE], lines=True)
-    note = found.note or {"completed": "", "working": "runs"}.get(found.state, "")
+    at = "first attempt" if found.attempt == 1 else f"attempt {found.attempt}"
+    note = found.note or {"completed": f"done, at its {at}", "working": "runs"}.get(found.state, "")
     return visible(note[:1].upper() + note[1:], lines=True)
 
 

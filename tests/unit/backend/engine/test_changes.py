@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 
 import pytest
@@ -117,3 +118,15 @@ async def test_a_user_has_so_many_streams_and_others_have_theirs() -> None:
             pass
         assert network.engine.feed.hear is not None
     assert network.engine.feed.hear is None
+
+
+async def test_after_a_few_changes_the_next_are_told_sooner_than_after_many() -> None:
+    _, ada, changes = await scene()
+    changes._every = 10.0
+    for many, pause in ((1, 5.0), (9, 10.0)):
+        with changes.place(ada.user.id):
+            changes._next = 0.0
+            for number in range(many):
+                changes.tokens(f"agt_{number}")
+            await settle()
+            assert changes._next - asyncio.get_running_loop().time() == pytest.approx(pause, abs=1.0)

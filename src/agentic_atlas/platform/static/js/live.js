@@ -42,6 +42,7 @@
       if (affected && shown(part) < signal.seq) dirty.set(part.id, signal.seq);
     }
     soon();
+    document.dispatchEvent(new CustomEvent("atlas:changed", { detail: signal }));
   }
 
   function soon(least = 0) {

@@ -10,7 +10,11 @@
     if (response.status !== 200) event.preventDefault();
   });
 
-  const KEPT = ["open", "data-htmx-powered"]; // attributes that say what somebody, or a script, did here
+  // Attributes that say what somebody, or a script, did here; and that room was kept for what comes, so that nothing moves.
+  const KEPT = ["open", "data-htmx-powered", "data-reserved"];
+
+  // Of an output that comes piece by piece, a look at the page may show less than is there (see `output.js`).
+  const older = (node, other) => Number(node.dataset.shown) > Number(other.dataset.shown);
 
   // Makes a node what another is, place by place, so that nothing moves, and what has the focus keeps it.
   function become(node, other) {
@@ -19,6 +23,7 @@
       node.nodeValue = other.nodeValue;
       return;
     }
+    if (older(node, other)) return;
     const names = new Set([...node.getAttributeNames(), ...other.getAttributeNames()]);
     for (const name of names) {
       if (KEPT.includes(name)) continue;
