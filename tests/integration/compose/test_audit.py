@@ -18,11 +18,13 @@ import pytest
 import structlog
 
 from agentic_atlas import AsyncClient, AuditArchive, AuditHead, Forbidden
+from agentic_atlas.backend.archive.tarball import Told
+from agentic_atlas.backend.store.database import SqlStore
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.audit import check_folder
 from agentic_atlas.compose.network import network
 from agentic_atlas.compose.restore import restore
-from agentic_atlas.errors import AtlasError, ConfigurationError, NotFound, Unavailable
+from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, NotFound, Unavailable
 from agentic_atlas.settings import Settings
 from tests.integration.cli.commands import atlas, complained, printed
 
@@ -371,6 +373,36 @@ async def command(client: AsyncClient, folder: Path, *words: str) -> tuple[int, 
     )
     said, _ = await process.communicate()
     return process.returncode or 0, said.decode()
+
+
+async def test_a_backup_holds_a_whole_log_though_somebody_would_archive_it_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_it, go, copy = asyncio.Event(), asyncio.Event(), SqlStore.copy
+
+    async def held(self: SqlStore, path: Path, told: Told) -> str:
+        at_it.set()
+        await go.wait()
+        return await copy(self, path, told)
+
+    monkeypatch.setattr(SqlStore, "copy", held)
+    async with up(tmp_path / "data") as client:
+        await some(client)
+        backing_up = asyncio.create_task(client.backups.create())
+        async with asyncio.timeout(10):
+            await at_it.wait()
+        await some(client, 5)
+        key = (tmp_path / "data/admin.key").read_text()
+        async with AsyncClient(client.base_url, api_key=key, patience=0.0) as impatient:
+            with pytest.raises(Busy) as refused:
+                await archive(impatient)
+        assert refused.value.code == "backup_running"
+        go.set()
+        backup = await backing_up
+        assert (await archive(client)).rows > 0
+    restore(Path(backup.path), tmp_path / "restored", force=False)
+    restored = check_folder(tmp_path / "restored")
+    assert (restored.archived, restored.flaws) == (0, [])
 
 
 async def test_rows_are_archived_on_the_command_line(tmp_path: Path) -> None:

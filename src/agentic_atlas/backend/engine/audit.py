@@ -7,6 +7,7 @@ asks nothing, is told once and then counted.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -136,6 +137,7 @@ class AuditTrail:
         self._faulty = False
         self._keeping = asyncio.Lock()
         self._archiving = asyncio.Lock()
+        self._copied = 0
 
     def note(
         self,
@@ -147,7 +149,17 @@ class AuditTrail:
         outcome: str = OK,
     ) -> None:
         """Have it written that this was done, within a second."""
-        self._add(self._event(_actor(who), action, what, outcome, detail))
+        self._add(
+            AuditEvent(
+                at=self._clock(),
+                who=_actor(who),
+                action=action,
+                object=what,
+                outcome=outcome,
+                address=ADDRESS.get(),
+                detail=detail or {},
+            )
+        )
 
     async def write(self) -> None:
         """Return when all that was noted is on disk, or can't be had there now, and is tried again."""
@@ -157,7 +169,9 @@ class AuditTrail:
 
     def refuse(self, who: Principal | AuditActor | None, action: str, what: AuditObject, code: str) -> None:
         """Have it written that this was asked for and refused, within a second; like ones of a minute are counted."""
-        event = self._event(_actor(who), action, what, code, None)
+        event = AuditEvent(
+            at=self._clock(), who=_actor(who), action=action, object=what, outcome=code, address=ADDRESS.get()
+        )
         asker, user = NOBODY, who.user if isinstance(who, Principal) else None  # all others just say who they are
         if user is not None:
             asker = AuditActor(kind="user", id=user.id, user_id=user.id, name=user.name)
@@ -224,8 +238,11 @@ class AuditTrail:
 
         Raises:
             Conflict: none is older (`nothing_to_archive`), or they are not as they were written (`audit_broken`).
-            Busy: some are being archived already (`archive_running`). Unavailable: see the port.
+            Busy: some are being archived already (`archive_running`), or a backup is being made (`backup_running`).
+            Unavailable: see the port.
         """
+        if self._copied:
+            raise Busy("a backup is being made: wait for it to be done", code="backup_running", retry_after=5)
         if self._archiving.locked():
             raise Busy("rows are being archived already: wait for it to be done", code="archive_running", retry_after=5)
         async with self._archiving:
@@ -241,6 +258,16 @@ class AuditTrail:
             archived = await self._heads.archive(anchor, self._pages(until, anchor), self._clock())
             await _drop(self._audit, until)
             return archived
+
+    @asynccontextmanager
+    async def copied(self) -> AsyncIterator[None]:
+        """Let the log be copied with its head and its anchor: what is archived meanwhile would be in some of these."""
+        async with self._archiving:
+            self._copied += 1
+        try:
+            yield
+        finally:
+            self._copied -= 1
 
     async def archives(self) -> list[AuditArchive]:
         """Return the newest files with archived rows, the newest first; raises as the port does."""
@@ -297,19 +324,6 @@ class AuditTrail:
         if not first or first[0].seq <= archived + 1:
             return None
         return f"rows {archived + 1} to {first[0].seq - 1} are not there, and were not archived"
-
-    def _event(
-        self, who: AuditActor, action: str, what: AuditObject, outcome: str, detail: Mapping[str, Json] | None
-    ) -> AuditEvent:
-        return AuditEvent(
-            at=self._clock(),
-            who=who,
-            action=action,
-            object=what,
-            outcome=outcome,
-            address=ADDRESS.get(),
-            detail=detail or {},
-        )
 
     def _add(self, *events: AuditEvent) -> None:
         self._unwritten += events

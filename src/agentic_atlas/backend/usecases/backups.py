@@ -8,8 +8,9 @@ from agentic_atlas.protocol.caller.backups import BackupInfo
 
 @use_case
 async def make(who: Principal, engine: Engine) -> BackupInfo:
-    """Make a backup where backups are kept; raises as `Backups.make` does."""
-    return await engine.backups.make()
+    """Make a backup where backups are kept, while no row of the audit log is archived; raises as `Backups.make`."""
+    async with engine.trail.copied():
+        return await engine.backups.make()
 
 
 @use_case

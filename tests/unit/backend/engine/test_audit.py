@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, Conflict, Unavailable
 from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, AuditEntry, AuditHead, AuditObject
-from tests.unit.backend.network import NOW, Clock, Network
+from tests.unit.backend.network import NOW, Clock, Network, settle
 from tests.unit.sdk.memory_log import MemoryLog
 
 pytestmark = pytest.mark.anyio
@@ -446,6 +447,34 @@ async def test_rows_behind_the_anchor_that_are_away_are_told(world: World) -> No
         await world.trail.archive(NOW + 100 * DAY)
     assert refused.value.code == "audit_broken"
     assert world.heads.archived == []
+
+
+async def test_nothing_is_archived_of_what_is_being_copied_and_what_is_being_archived_is_copied_then(
+    world: World,
+) -> None:
+    await aged(world)
+    async with world.trail.copied(), world.trail.copied():
+        with pytest.raises(Busy) as refused:
+            await world.trail.archive(NOW + DAY)
+    assert refused.value.code == "backup_running"
+    go, put = asyncio.Event(), world.heads.archive
+
+    async def held(*given: Any) -> AuditArchive:
+        await go.wait()
+        return await put(*given)
+
+    world.heads.archive = held  # type: ignore[method-assign]  # as slow as a disk
+    archiving = asyncio.create_task(world.trail.archive(NOW + 1.5 * DAY))
+    copying = asyncio.create_task(begun(world))
+    await settle()
+    assert not copying.done()
+    go.set()
+    assert (await copying, (await archiving).rows) == ([3, 4, 5], 2)
+
+
+async def begun(world: World) -> list[int]:
+    async with world.trail.copied():
+        return [row.seq for row in await world.store.audit.after(0, limit=9)]
 
 
 async def test_rows_are_archived_one_after_the_other(world: World) -> None:
