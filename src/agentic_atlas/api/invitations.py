@@ -31,12 +31,14 @@ MAX_ACCEPTANCE = 4_096
 async def create(
     body: InvitationRequest, request: Request, application: Application, who: Principal, where: Whereabouts
 ) -> Response:
-    """Make a link with which somebody else sets a password, once, in seven days; administrators only.
+    """Make a link with which somebody else sets a password, once; administrators only.
 
     The user is made when there is none of this name; who is there keeps their role. An earlier link is good no more. No
-    link is good for longer than the key that makes it. In a session it takes a log-in of the last ten minutes.
+    link is good for longer than seven days, or than the key that makes it. In a session it takes a log-in of the last
+    ten minutes.
     """
-    made, user, secret = await invitations.create(who, application, body.user, Role(body.role) if body.role else None)
+    role = Role(body.role) if body.role else None
+    made, user, secret = await invitations.create(who, application, body.user, role, lifetime=body.expires_in)
     link = where.invitation(secret, request.host)
     return json(passed_on(NewInvitation, invitation_info(made, user), link=link), status=HTTPStatus.CREATED)
 

@@ -87,7 +87,7 @@ AUDITED: Final[Mapping[str, Audited]] = {
     ),
     "identities.remove": Audited(kind="identity", id_in="identity_id"),
     "identities.remove_of": Audited(kind="identity", id_in="identity_id", told=("user",)),
-    "invitations.create": Audited(kind="invitation", of=0, told=("name", "role")),
+    "invitations.create": Audited(kind="invitation", of=0, told=("name", "role", "lifetime")),
     "invitations.revoke": Audited(kind="invitation", id_in="invitation_id", shown=("user",)),
     "invitations.accept": Audited(kind="user"),
     "accounts.change_password": Audited(kind="account"),

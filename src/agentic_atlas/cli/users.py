@@ -78,17 +78,24 @@ def invite(
     role: Annotated[
         str | None, Option("--role", type=_ROLES, help="What somebody new may do; without it they are a member.")
     ] = None,
+    expires: Annotated[
+        str, Option("--expires", metavar="SPAN", help="2d, 12h, 30m …; seven days at the most, and without it.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Make a link with which a user sets a password, once; who has none of this name is made.
 
-    It is good for seven days, and ends an earlier one. For who is there already it is how they come in again when they
-    have forgotten their password; their role stays: `atlas users role` changes it.
+    It is good for seven days, or for less, and ends an earlier one. For who is there already it is how they come in
+    again when they have forgotten their password; their role stays: `atlas users role` changes it.
     """
+
+    from agentic_atlas.protocol.caller.values import LONGEST
+
+    expires_in = times.seconds(expires, most=LONGEST) if expires else None
 
     async def work() -> NewInvitation:
         async with connection.connect() as atlas:
-            return await atlas.people.invite(name, None if role is None else _role(role))
+            return await atlas.people.invite(name, None if role is None else _role(role), expires_in=expires_in)
 
     made = connection.run(work())
     if json:

@@ -12,7 +12,7 @@ from agentic_atlas.backend.engine.invitations import INVITATION_LIFETIME, issue_
 from agentic_atlas.backend.rights import Principal, require_other, require_over, require_recent, to_last
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import invitation_info
-from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.errors import Conflict, InvalidInput, NotFound
 from agentic_atlas.protocol.caller.accounts import InvitationInfo
 
 _INSTEAD = (
@@ -23,19 +23,25 @@ _INSTEAD = (
 
 
 @use_case
-async def create(who: Principal, engine: Engine, name: str, role: Role | None) -> tuple[Invitation, User, str]:
+async def create(
+    who: Principal, engine: Engine, name: str, role: Role | None, *, lifetime: float | None = None
+) -> tuple[Invitation, User, str]:
     """Make an invitation for the user of this name, who is made when there is none: a member, or of this role.
 
     Returns it with whom it is for, and its secret. An earlier one of the same user is good no more. This one is good
-    for seven days, for no longer than the key that makes it, and while who makes it is an administrator.
+    for `lifetime` seconds, else for seven days, for no longer than the key that makes it, and while who makes it is an
+    administrator.
 
     Raises:
-        InvalidInput: the name is none.
+        InvalidInput: the name is none, or it would be good for longer than that.
         Conflict: the user is disabled (`user_disabled`), has another role than this (`other_role`), or is the one who
             asks (`own_account`).
-        Forbidden: see `rights.require_recent`.
+        Forbidden: see `rights.require_recent` and, of a lifetime that is said, `rights.to_last`.
     """
     require_recent(who, engine.clock())
+    if lifetime is not None and lifetime > INVITATION_LIFETIME:
+        raise InvalidInput(f"a link is good for {INVITATION_LIFETIME / 86_400:.0f} days at the most")
+    left = to_last(who, lifetime, engine.clock())
     user = await engine.store.users.by_name(name)
     if user is None:
         user = await _made(
@@ -50,9 +56,8 @@ async def create(who: Principal, engine: Engine, name: str, role: Role | None) -
         )
     if user.disabled_at is not None:
         raise Conflict(f"{user.name} is disabled: enable them first", code="user_disabled")
-    left = to_last(who, None, engine.clock())
-    lifetime = INVITATION_LIFETIME if left is None else min(left, INVITATION_LIFETIME)
-    invitation, secret = await issue_invitation(engine, user, made_by=who.user.id, lifetime=lifetime)
+    lasts = INVITATION_LIFETIME if left is None else min(left, INVITATION_LIFETIME)
+    invitation, secret = await issue_invitation(engine, user, made_by=who.user.id, lifetime=lasts)
     return invitation, user, secret
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 from agentic_atlas.protocol.caller.people import RoleName, SessionInfo, UserInfo
-from agentic_atlas.protocol.caller.values import Asked, Listing, Shown
+from agentic_atlas.protocol.caller.values import Asked, Listing, Positive, Shown
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 Password: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -58,6 +58,8 @@ class InvitationRequest(Asked, frozen=True, kw_only=True):
     """Made when there is none of this name."""
     role: RoleName | None = None
     """Of a user who is made, else `member`. Whoever is there keeps theirs: another one than that is refused."""
+    expires_in: Positive | None = None
+    """Seconds in which it can be used, seven days at the most; without it, those."""
 
 
 class InvitationSecret(_Quiet, frozen=True, kw_only=True):

@@ -74,18 +74,21 @@ class AsyncPeople:
         """Remove a user with their keys and sessions; raises Conflict (`user_has_agents`) while they own agents."""
         await self._api.send("DELETE", f"/users/{segment(name)}", NoneType)
 
-    async def invite(self, name: str, role: RoleName | None = None) -> NewInvitation:
+    async def invite(
+        self, name: str, role: RoleName | None = None, *, expires_in: float | None = None
+    ) -> NewInvitation:
         """Make a link with which the user of this name sets a password, once; it ends an earlier one of theirs.
 
         Args:
             name: of whoever is to log in, or to log in again who has forgotten their password.
             role: of a user who is made, for there was none of this name; without it they are a member.
+            expires_in: seconds in which the link can be used, seven days at the most; without it, those.
 
         Raises:
             Conflict: who is there has another role (`other_role`), which `update` changes; is disabled; or is oneself
                 (`own_account`).
         """
-        body = checked(InvitationRequest(user=name, role=role))
+        body = checked(InvitationRequest(user=name, role=role, expires_in=expires_in))
         return await self._api.send("POST", "/invitations", NewInvitation, body=body, repeatable=False)
 
     async def invitations(self) -> Sequence[InvitationInfo]:

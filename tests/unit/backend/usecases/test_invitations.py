@@ -99,6 +99,21 @@ async def test_a_link_is_good_for_no_longer_than_the_key_that_made_it() -> None:
     assert made.expires_at == NOW + 30.0 + INVITATION_LIFETIME
 
 
+async def test_a_link_is_good_for_as_long_as_is_said_and_for_seven_days_at_the_most() -> None:
+    network, root = await prepared()
+    made, _, secret = await invitations.create(root, network.application, "ada", None, lifetime=60.0)
+    assert made.expires_at == NOW + 60.0
+    with pytest.raises(InvalidInput, match="7 days at the most"):
+        await invitations.create(root, network.application, "eve", None, lifetime=INVITATION_LIFETIME + 1.0)
+    assert await network.store.users.by_name("eve") is None
+    short = await network.application.authenticate((await keys.create(root, network.application, lifetime=30.0)).key)
+    with pytest.raises(Forbidden, match="makes none that is good for longer"):
+        await invitations.create(short, network.application, "ada", None, lifetime=60.0)
+    network.clock.now = NOW + 60.0
+    with pytest.raises(NotFound):
+        await invitations.accept(None, network.application, secret, PASSWORD)
+
+
 async def test_another_role_than_somebody_has_is_refused_with_how_to_give_it() -> None:
     network, root = await prepared()
     made, user, secret = await invitations.create(root, network.application, "ada", None)

@@ -57,7 +57,9 @@ async def invite(
 
     async def invited() -> PeopleView:
         role = None if body.role is None else Role(body.role)
-        made, user, secret = await invitations.create(who, application, body.user.strip(), role)
+        made, user, secret = await invitations.create(
+            who, application, body.user.strip(), role, lifetime=body.expires_in
+        )
         link = where.invitation(secret, request.host)
         said = FormOutcome("invite", f"{user.name} comes in with this link.")
         shown = passed_on(NewInvitation, invitation_info(made, user), link=link)

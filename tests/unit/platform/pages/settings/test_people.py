@@ -51,6 +51,14 @@ async def test_a_link_is_made_shown_once_and_withdrawn() -> None:
     assert "there is no invitation" in refusal(again, 404)
 
 
+async def test_a_link_is_good_for_as_long_as_is_chosen() -> None:
+    network, root, _ = await administered()
+    body = InvitationRequest(user="eve", expires_in=3_600)
+    made = page(await people.invite(body, form(), network.application, root, WHERE)).made
+    assert made is not None
+    assert (made.expires_at - made.created_at).total_seconds() == 3_600
+
+
 async def test_what_can_be_no_link_is_said_at_its_form() -> None:
     network, root, _ = await administered()
     assert "eve@example" in refusal(await invite(network, root, user="eve@example"), 422)
