@@ -52,7 +52,7 @@ def tasks(folder: Path, seconds: float) -> None:
 
 def rate(platform: Platform, seconds: float) -> float:
     body = json.dumps({"agent": "bench", "skill": "echo", "input": {"text": "hello"}}).encode()
-    key = f"Authorization: Bearer {platform.api_key}\r\n"
+    key = f"Content-Type: application/json\r\nAuthorization: Bearer {platform.api_key}\r\n"
     port = int(platform.url.rpartition(":")[2])
     return load("127.0.0.1", port, "/api/v1/tasks?wait=30", body, key, CALLERS, seconds).per_second
 
