@@ -117,11 +117,11 @@ AUDITED: Final[Mapping[str, Audited]] = {
 """What the log says of each use case that it tells of, by its module and name."""
 
 OF_ITSELF: Final = (
-    *("audit.broken", "audit.lost", "instances.admit", "instances.take_over", "keys.use"),
-    *("invitations.end", "keys.end", "tokens.end"),
+    *("audit.broken", "audit.lost", "backups.restore"),
+    *("instances.admit", "instances.take_over", "keys.use", "invitations.end", "keys.end", "tokens.end"),
 )
-"""What it tells of besides: what was found of itself, who was kept out, who came in another's place, what ended with
-a right."""
+"""What it tells of besides: what was found of itself, that it is that of a backup, who was kept out, who came in
+another's place, what ended with a right."""
 
 ACTIONS: Final = (*sorted({*AUDITED, *OF_ITSELF}),)
 """All that it tells of."""

@@ -12,10 +12,17 @@ from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Json
 
 if TYPE_CHECKING:
-    from agentic_atlas.backend.archive.manifest import Manifest
+    from agentic_atlas.compose.restore import Restored
 
+KEYS_BACK = """\
+Signing keys that were withdrawn after that are good again, and whoever has one makes tokens: \
+nothing here tells which. Look through `atlas keys list --signing`, and withdraw those first."""
+KEYS_KEPT = "Signing keys that were withdrawn after that stay so."
 FOLLOWS = """\
-What was revoked after that is valid again: look through `atlas tokens list AGENT`, and revoke again.
+All else that let people and agents in is as it was at that moment, so look through it: passwords, one-time passwords \
+and recovery codes; identities; who is disabled, deleted, or an administrator; groups and shares.
+Tokens and API keys that were revoked after that are valid again: look through `atlas tokens list AGENT` and \
+`atlas keys list --all`, and revoke again.
 Tokens and API keys made after that are void, their holders need new ones.
 Tasks that were running then are taken up again; those that may run only once end `outcome_unknown`."""
 
@@ -49,18 +56,25 @@ def restore(
             done += size
             tell(f"restoring: {megabytes(done)} written")
 
-        manifest, aside = put_back(file, settings.data_dir, force=force, told=told)
+        restored = put_back(file, settings.data_dir, force=force, told=told)
     if as_json:
-        output.document(_facts(manifest, aside, settings.data_dir))
+        output.document(_facts(restored, settings.data_dir))
         return
-    made = times.clock().full(manifest.made_at)
-    output.say(f"Restored network {manifest.network} as of {made} into {settings.data_dir}.")
-    if aside is not None:
-        output.say(f"What was there is in {aside}.")
+    made, ended = times.clock().full(restored.manifest.made_at), restored.ended
+    output.say(f"Restored network {restored.manifest.network} as of {made} into {settings.data_dir}.")
+    if restored.aside is not None:
+        output.say(f"What was there is in {restored.aside}.")
+    output.page(KEYS_KEPT if restored.keys_kept else KEYS_BACK, beside=True)
+    output.page(
+        f"Whoever was logged in logs in again: that ended {ended['sessions']:,} sessions, "
+        f"{ended['login_keys']:,} API keys of `atlas login` and {ended['invitations']:,} links.",
+        beside=True,
+    )
     output.page(FOLLOWS, beside=True)
 
 
-def _facts(manifest: Manifest, aside: Path | None, folder: Path) -> dict[str, object]:
+def _facts(restored: Restored, folder: Path) -> dict[str, object]:
+    manifest, aside = restored.manifest, restored.aside
     return {
         "data_dir": str(folder),
         "network": manifest.network,
@@ -68,4 +82,6 @@ def _facts(manifest: Manifest, aside: Path | None, folder: Path) -> dict[str, ob
         "version": manifest.version,
         "schema": manifest.schema,
         "set_aside": None if aside is None else str(aside),
+        "ended": dict(restored.ended),
+        "withdrawn_keys_stay_so": restored.keys_kept,
     }

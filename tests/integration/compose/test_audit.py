@@ -225,12 +225,15 @@ async def test_a_restored_network_has_its_log_as_it_was_at_the_backup(tmp_path: 
         await some(client, 1)
     restore(Path(backup.path), tmp_path / "restored", force=False)
     restored = check_folder(tmp_path / "restored")
-    assert (restored.rows, restored.hash, restored.flaws) == (4, before.hash, [])
+    assert (restored.rows, restored.flaws) == (5, [])
     (tmp_path / "restored/admin.key").write_text((tmp_path / "data/admin.key").read_text())
     async with up(tmp_path / "restored") as client:
         await some(client, 1)
         report = await client.audit.verify()
-        assert (report.rows, report.flaws) == (5, [])
+        assert (report.rows, report.flaws) == (6, [])
+        rows = [row async for row in client.audit.list()][1:]
+        assert (rows[0].action, rows[0].who.kind, rows[0].object.name) == ("backups.restore", "system", backup.name)
+        assert (rows[0].previous, rows[1].hash) == (before.hash, before.hash)
 
 
 async def test_an_export_is_checked_wherever_it_is(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 import subprocess
@@ -10,14 +11,21 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
+from agentic_atlas import AsyncClient
+from agentic_atlas.auth import KeyRing, SigningKey, load_or_create_ring, save_ring
 from agentic_atlas.backend.archive import placing
 from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.compose.restore import finish_restore, restore
-from agentic_atlas.errors import AtlasError, ConfigurationError, Unavailable
+from agentic_atlas.compose.sources import wall
+from agentic_atlas.errors import AtlasError, ConfigurationError, NotFound, Unauthenticated, Unavailable
+from agentic_atlas.protocol.caller.accounts import MachineLogin
 from agentic_atlas.protocol.caller.backups import BackupInfo
+from agentic_atlas.sdk.client.login import InvitationLink, key_for_password
 from tests.integration.compose.data_folders import backed_up, held, made, rewritten
+from tests.integration.compose.test_audit import up
 from tests.killing import killed_within
 
 KILLS = 20
@@ -45,7 +53,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_restored_network_is_the_one_that_was_backed_up(new: Path, backup: BackupInfo, tmp_path: Path) -> None:
-    manifest, aside = restore(Path(backup.path), tmp_path / "data", force=False)
+    manifest, aside, *_ = restore(Path(backup.path), tmp_path / "data", force=False)
     assert held(tmp_path / "data") == held(new)
     assert held(new).tasks == 300
     assert (manifest.network, aside) == (held(new).network, None)
@@ -61,7 +69,7 @@ def test_what_is_there_is_not_replaced_without_force_and_not_deleted_with_it(
         restore(Path(backup.path), folder, force=False)
     assert refused.value.code == "data_exists"
     assert held(folder) == before
-    _, aside = restore(Path(backup.path), folder, force=True)
+    aside = restore(Path(backup.path), folder, force=True).aside
     assert aside is not None
     assert aside.parent == folder
     assert aside.name.startswith("before-restore-2")
@@ -163,6 +171,88 @@ def test_a_backup_that_does_not_hold_what_it_says_changes_nothing(
         assert held(folder) == before, what
         assert not placing.unfinished(folder)
     assert not list(folder.glob("before-restore-*"))
+
+
+PASSWORD = "tall trees by the sea"
+
+
+async def let_in(client: AsyncClient) -> tuple[dict[str, str], str, str]:
+    """Have a user log in; return their browser's cookies, the key of their `atlas login`, and another's link."""
+    bobs = InvitationLink((await client.people.invite("bob", "member")).link)
+    await bobs.accept(PASSWORD)
+    url = bobs.url
+    async with httpx.AsyncClient(base_url=url, headers={"Origin": url}) as browser:
+        assert (await browser.post("/api/v1/session", json={"name": "bob", "password": PASSWORD})).status_code == 201
+    key = await key_for_password(url, MachineLogin(name="bob", password=PASSWORD, host="laptop"))
+    return dict(browser.cookies), key.key, (await client.people.invite("eve", "member")).link
+
+
+@pytest.mark.anyio
+async def test_what_let_people_in_at_the_backup_lets_nobody_in_after_a_restore(tmp_path: Path) -> None:
+    async with up(tmp_path / "data") as client:
+        cookies, key, link = await let_in(client)
+        made = await client.backups.create()
+    restored = restore(Path(made.path), tmp_path / "data", force=True)
+    assert restored.ended == {"sessions": 1, "login_keys": 1, "invitations": 1}
+    assert restored.aside is not None
+    async with up(tmp_path / "data") as client:
+        url = InvitationLink((await client.people.invite("ann", "member")).link).url
+        async with httpx.AsyncClient(base_url=url, cookies=cookies) as again:
+            assert (await again.get("/api/v1/session")).status_code == 401
+        async with AsyncClient(url, api_key=key) as machine:
+            with pytest.raises(Unauthenticated):
+                await machine.people.whoami()
+        with pytest.raises(NotFound):
+            await InvitationLink(f"{url}/login#{link.partition('#')[2]}").show()
+        assert (await client.people.whoami()).user.name == "admin", "a key that was made for it goes on"
+        (row,) = [row async for row in client.audit.list(action="backups.restore")]
+        assert (row.object.name, row.detail) == (made.name, restored.ended)
+        assert (await client.audit.verify()).flaws == []
+
+
+@pytest.mark.anyio
+async def test_a_signing_key_that_was_withdrawn_after_the_backup_stays_so_where_the_networks_keys_are_there(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "data"
+    async with up(folder) as client:
+        made = await client.backups.create()
+        (withdrawn,) = [key.id for key in await client.keys.signing()]
+        signs = (await client.keys.rotate()).id
+        await client.keys.withdraw(withdrawn)
+    assert restore(Path(made.path), tmp_path / "elsewhere", force=False).keys_kept is False
+    assert load_or_create_ring(tmp_path / "elsewhere/keys", wall()).active.kid == withdrawn
+    assert restore(Path(made.path), folder, force=True).keys_kept is True
+    async with up(folder) as client:
+        assert [(key.id, key.signs) for key in await client.keys.signing()] == [(signs, True)]
+        assert (await client.audit.verify()).flaws == []
+    assert not (folder / "keys" / f"{withdrawn}.pem").exists()
+
+
+@pytest.mark.anyio
+async def test_a_signing_key_that_the_folders_keys_are_too_old_to_know_is_that_of_the_backup(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    async with up(folder) as client:
+        early = await client.backups.create()
+        ring = load_or_create_ring(folder / "keys", wall())
+        later = SigningKey.generate(wall() + 60)
+        gone = SigningKey.generate(ring.active.created_at - 60).verification(int(wall()) + 3600)
+    save_ring(folder / "keys", KeyRing(later, (ring.active.verification(int(wall()) + 3600), gone)), wall())
+    late = await asyncio.to_thread(backed_up, folder)
+    restore(Path(early.path), tmp_path / "other", force=False)
+    assert restore(Path(late.path), tmp_path / "other", force=True).keys_kept is True
+    kept = load_or_create_ring(tmp_path / "other/keys", wall())
+    assert kept.active.kid == later.kid
+    assert set(kept.verification) == {later.kid, ring.active.kid}, "what was withdrawn there stays so"
+
+
+def test_the_keys_of_another_network_and_those_that_cannot_be_read_tell_nothing(
+    backup: BackupInfo, folder: Path
+) -> None:
+    assert restore(Path(backup.path), folder, force=True).keys_kept is False
+    (folder / "keys/ring.json").write_text("{}")
+    (folder / "keys/audit.json").write_text("{}")
+    assert restore(Path(backup.path), folder, force=True).keys_kept is False
 
 
 TRIGGER = "CREATE TRIGGER t AFTER INSERT ON api_keys BEGIN UPDATE users SET role = 'admin'; END"

@@ -79,7 +79,7 @@ class SqlAccounts:
             if _change(connection, self._seal, user_id, amend) is None:
                 return None
             connection.execute(update(invitations).where(*this).values(used_at=now))
-            _revoke(connection, invitations.c.user_id == user_id, now)
+            end_invitations(connection, now, invitations.c.user_id == user_id)
             return _log_out(connection, user_id, now, but)
 
         return await self._writer.submit(statement(replaced))
@@ -101,7 +101,7 @@ class SqlAccounts:
     async def revoke_invitation(self, id: str, now: float) -> bool:
         """See the port."""
         this = invitations.c.id == id
-        return await self._writer.submit(statement(lambda connection: _revoke(connection, this, now) > 0))
+        return await self._writer.submit(statement(lambda connection: end_invitations(connection, now, this) > 0))
 
     async def link(self, identity: LinkedIdentity, entry: Entry = enabled) -> bool:
         """See the port."""
@@ -176,7 +176,7 @@ def _invite(connection: Connection, invitation: Invitation, role: Role) -> bool:
     if not may_enter(connection, user_id, lambda user, _: user.disabled_at is None and user.role is role):
         return False
     check_maker(connection, invitation.made_by)
-    _revoke(connection, invitations.c.user_id == user_id, invitation.created_at)
+    end_invitations(connection, invitation.created_at, invitations.c.user_id == user_id)
     connection.execute(insert(invitations).values(INVITATIONS.values(invitation)))
     return True
 
@@ -203,9 +203,9 @@ def _log_out(connection: Connection, user_id: str, now: float, but: str) -> Logg
     return list(connection.scalars(ended)), list(connection.scalars(revoked.returning(api_keys.c.id)))
 
 
-def _revoke(connection: Connection, which: ColumnElement[bool], now: float) -> int:
-    """End invitations."""
-    return connection.execute(update(invitations).where(which, *_open(now)).values(revoked_at=now)).rowcount
+def end_invitations(connection: Connection, now: float, *which: ColumnElement[bool]) -> int:
+    """End invitations, all without `which`; return how many."""
+    return connection.execute(update(invitations).where(*which, *_open(now)).values(revoked_at=now)).rowcount
 
 
 def _link(connection: Connection, identity: LinkedIdentity, entry: Entry) -> bool:

@@ -61,18 +61,24 @@ class SqlAudit:
         head, why = last_row(group.connection) or self._genesis, None
         if group is not self._group:  # Between two appends of one transaction nobody else can have written.
             why = changed(self._last, head, _hash_now(group.connection, self._last.seq))
-        rows = []
-        for event in [broken(events[0].at, why), *events] if why else events:
-            entry = chained(event, head)
-            head = ChainHead(entry.seq, entry.hash)
-            rows.append(_row(entry))
-        group.connection.execute(insert(audit), rows)
+        head = add_rows(group.connection, head, [broken(events[0].at, why), *events] if why else events)
         self._group = group
         group.afterwards.append(partial(self._committed, head))
         return head, why
 
     def _committed(self, head: ChainHead) -> None:
         self._last, self._group = head, None
+
+
+def add_rows(connection: Connection, head: ChainHead, events: Sequence[AuditEvent]) -> ChainHead:
+    """Add rows behind this last one; return that of them."""
+    rows = []
+    for event in events:
+        entry = chained(event, head)
+        head = ChainHead(entry.seq, entry.hash)
+        rows.append(_row(entry))
+    connection.execute(insert(audit), rows)
+    return head
 
 
 def _hash_now(connection: Connection, seq: int) -> str | None:
