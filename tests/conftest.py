@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "install: builds the wheel and installs it; runs in the end-to-end ring")
     config.addinivalue_line("markers", "long: waits for minutes; runs first in its ring")
+    config.addinivalue_line("markers", "alone: compares times; in a soak it runs when nothing else does")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(findings)
         config.pluginmanager.register(RingTimes())

@@ -81,7 +81,7 @@ def caddy(folder: Path, port: int, chain: Path, key: Path, behind: Platform) -> 
 
 def program(name: str) -> str:
     """Return the proxy's program; without it the test is skipped, and in CI it fails."""
-    fetched = [str(found) for found in (ROOT / ".venv" / "proxies" / "usr").glob(f"*bin/{name}")]
+    fetched = [str(found) for found in (ROOT / ".venv" / "debian" / "usr").glob(f"*bin/{name}")]
     path = shutil.which(name) or next(iter(fetched), None)
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"there is no {name} here: make setup fetches one")

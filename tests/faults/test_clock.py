@@ -15,6 +15,7 @@ from tests.faults import ledgers
 from tests.faults.stage import Stage, staged
 from tests.faults.submitters import Mix, Submitters, digest
 from tests.faults.verdict import judge
+from tests.rings import ROOT
 
 OFFSETS = (-600, 0, 600, 0, -600)
 """Seconds by which the server's clock is ahead of everybody else's, start after start."""
@@ -24,9 +25,11 @@ SKILLS = {("first", "repeatable"): 1.0, ("first", "once"): 1.0}
 
 
 def library() -> Path | None:
-    """Return where libfaketime is (Debian: `apt install faketime`), or None."""
-    named = os.environ.get("LIBFAKETIME")
-    return Path(named) if named else next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    """Return where libfaketime is (`make setup` fetches Debian's), or None."""
+    if named := os.environ.get("LIBFAKETIME"):
+        return Path(named)
+    folders = (Path("/usr/lib"), ROOT / ".venv" / "debian" / "usr" / "lib")
+    return next((found for folder in folders for found in folder.glob("*/faketime/libfaketime.so.1")), None)
 
 
 @pytest.mark.timeout(600)

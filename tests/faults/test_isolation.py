@@ -90,6 +90,7 @@ def told(platform: Platform) -> tuple[int, int]:
     return len(texts) - len(left_out), sum(int(found[1]) for found in left_out)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 async def test_an_agent_that_reads_nothing_and_one_that_never_stops_talking_hold_up_nobody(
     tmp_path: Path, soak: bool, found: Callable[[str, str, str], None]

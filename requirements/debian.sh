@@ -1,15 +1,22 @@
 #!/bin/sh
-# See that there are an nginx and a Caddy for the tests of networks behind a proxy. Debian's packages are unpacked into
+# See that there are an nginx and a Caddy for the tests of networks behind a proxy (tests/e2e/test_proxies.py), and
+# libfaketime for the soak's server whose clock is off (tests/faults/test_clock.py). Debian's packages are unpacked into
 # the folder that is named, not installed: no service starts, and only the lists of packages need root to be fresh.
-# Without them those tests are skipped, and fail in CI (tests/e2e/test_proxies.py).
+# Without them those tests are skipped; those behind a proxy fail in CI.
 set -eu
 . "$(dirname "$0")/apt.sh"
 
 folder=$1
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
-for name in nginx caddy; do
-    if command -v "$name" >/dev/null 2>&1 || [ -x "$folder/usr/sbin/$name" ] || [ -x "$folder/usr/bin/$name" ]; then
+
+is_there() {
+    command -v "$1" >/dev/null 2>&1 || [ -x "$folder/usr/sbin/$1" ] || [ -x "$folder/usr/bin/$1" ] ||
+        ls /usr/lib/*/faketime/"$1".so.1 "$folder"/usr/lib/*/faketime/"$1".so.1 2>/dev/null | grep -q .
+}
+
+for name in nginx caddy libfaketime; do
+    if is_there "$name"; then
         continue
     fi
     if ! command -v apt-get >/dev/null 2>&1; then
