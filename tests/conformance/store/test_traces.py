@@ -12,7 +12,7 @@ from tests.conformance.store.samples import NOW, claimed, completed, submitted
 
 
 def reported(n: int, kind: TaskEventKind, task: Task) -> lifecycle.Change | None:
-    return lifecycle.report(task, 1, n, kind, b"{}", NOW + n)
+    return lifecycle.report(task, 1, n, kind, b'{"data":"long"}', NOW + n)
 
 
 async def test_what_became_of_tasks_is_told_without_what_they_reported_meanwhile(opened: Open) -> None:
@@ -32,6 +32,7 @@ async def test_what_became_of_tasks_is_told_without_what_they_reported_meanwhile
             ("2", 1, "state"),
             ("2", 2, "state"),
         ]
+        assert [one.data == b"{}" for one in found] == [False, False, True, False, False, False]
         assert await store.traces.steps([("task_none", 9)]) == []
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from agentic_atlas.backend.domain.records import TaskEvent
-from agentic_atlas.backend.ports import STEPS, Tasks
+from agentic_atlas.backend.ports import SAYING, STEPS, Tasks
 
 
 class MemoryTraces:
@@ -18,4 +20,5 @@ class MemoryTraces:
         found: list[TaskEvent] = []
         for task_id, last in lasts:
             found += await self._tasks().events(task_id, limit=last, most_bytes=1 << 40)
-        return [one for one in found if one.kind in STEPS]
+        told = (one if one.kind in SAYING else replace(one, data=b"{}") for one in found)
+        return [one for one in told if one.kind in STEPS]

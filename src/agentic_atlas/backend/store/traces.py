@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Integer, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Dialect, Integer, bindparam, case, literal_column, select
 
 from agentic_atlas.backend.domain.records import TaskEvent, TaskEventKind
-from agentic_atlas.backend.ports import STEPS
+from agentic_atlas.backend.ports import SAYING, STEPS
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, Prepared
 from agentic_atlas.backend.store.tables import events
@@ -19,6 +19,11 @@ LAST: Final = 50
 
 MOST: Final = 1_000
 """Events of a task between those that are told."""
+MANY: Final = 20_000
+"""Events of a whole trace after which only few of each further task are told."""
+FEW: Final = 10
+"""How many of those at its beginning are looked at then, and how many at its end."""
+_EMPTY: Final = "X'7B7D'"
 _CUT: Final = TaskEventKind.CONNECTION
 
 
@@ -35,14 +40,17 @@ class SqlTraces:
 
 def _steps(connection: Connection, lasts: Sequence[tuple[str, int]], cuts_of: str) -> Iterator[TaskEvent]:
     steps, cuts = _prepared(connection.dialect, STEPS), _prepared(connection.dialect, frozenset((_CUT,)))
+    told = 0
     for task_id, last in lasts:
-        if last <= FIRST + LAST:
+        first, final = (FIRST, LAST) if told < MANY or task_id == cuts_of else (FEW, FEW)
+        if last <= first + final:
             found = [(steps, 0, last)]
         else:
-            between = [(cuts, FIRST, last - LAST)] if task_id == cuts_of else []
-            found = [(steps, 0, FIRST), *between, (steps, last - LAST, last)]
+            between = [(cuts, first, last - final)] if task_id == cuts_of else []
+            found = [(steps, 0, first), *between, (steps, last - final, last)]
         for query, after, to in found:
             for row in query.all(connection, (task_id, after, to)):
+                told += 1
                 yield EVENTS.value(row)
 
 
@@ -50,10 +58,17 @@ def _steps(connection: Connection, lasts: Sequence[tuple[str, int]], cuts_of: st
 def _prepared(dialect: Dialect, kinds: Collection[TaskEventKind]) -> Prepared:
     """Compiled once, for a trace may have a thousand tasks."""
     after, to = (bindparam(name, type_=Integer) for name in ("after", "to"))
-    named: list[ColumnElement[str]] = [literal_column(f"'{kind}'") for kind in sorted(kinds)]
-    query = select(*EVENTS.read).where(
-        events.c.task_id == bindparam("task_id"), events.c.seq > after, events.c.seq <= to, events.c.kind.in_(named)
+    short = case((events.c.kind.in_(_named(SAYING)), events.c.data), else_=literal_column(_EMPTY))
+    query = select(*(short if column is events.c.data else column for column in EVENTS.read)).where(
+        events.c.task_id == bindparam("task_id"),
+        events.c.seq > after,
+        events.c.seq <= to,
+        events.c.kind.in_(_named(kinds)),
     )
     # Both written out: what is left out becomes a parameter.
     most = query.order_by(events.c.seq).limit(literal_column(str(MOST))).offset(literal_column("0"))
     return Prepared(dialect, most, ("task_id", "after", "to"))
+
+
+def _named(kinds: Collection[TaskEventKind]) -> list[ColumnElement[str]]:
+    return [literal_column(f"'{kind}'") for kind in sorted(kinds)]
