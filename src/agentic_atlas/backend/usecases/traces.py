@@ -1,11 +1,11 @@
 """The trace of a task: what it called and what called it, over all agents, as far as one sees it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from agentic_atlas.backend.domain.attempts import AttemptRecord, CutRecord, attempts
-from agentic_atlas.backend.domain.records import TaskEvent, TaskEventKind
+from agentic_atlas.backend.domain.records import AccessLevel, TaskEvent, TaskEventKind
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal
@@ -35,7 +35,7 @@ async def show(who: Principal, engine: Engine, task_id: str) -> TraceInfo:
     lasts = [(one.task.id, one.task.last_seq) for one in known.values()]
     for event in await engine.store.traces.steps(lasts, cuts_of=task_id):
         events[event.task_id].append(event)
-    hosts = await _hosts(engine, {one.task.agent_id: None for one in known.values()})
+    hosts = await _hosts(who, engine, {one.task.agent_id: None for one in known.values()})
     tasks = [
         TraceTask(
             task=task_summary(one),
@@ -61,10 +61,14 @@ def _in_order(known: Mapping[str, Summary]) -> Iterator[tuple[Summary, int]]:
         waiting += [(child, depth + 1) for child in children[task_id]]
 
 
-async def _hosts(engine: Engine, agent_ids: Mapping[str, None]) -> dict[str, str]:
-    """Return where instances ran that are remembered, of as many agents as are asked about."""
-    some: Sequence[str] = list(agent_ids)[:_MOST_HOSTS]
-    return {one.id: one.host for agent_id in some for one in await engine.store.agents.instances(agent_id)}
+async def _hosts(who: Principal, engine: Engine, agent_ids: Mapping[str, None]) -> dict[str, str]:
+    """Return where instances ran that are remembered, of as many agents as are asked about, and that they manage."""
+    found: dict[str, str] = {}
+    for agent_id in list(agent_ids)[:_MOST_HOSTS]:
+        agent = await engine.store.agents.get(agent_id)
+        if agent is not None and who.visible.may(agent, AccessLevel.MANAGE):
+            found |= {one.id: one.host for one in await engine.store.agents.instances(agent_id)}
+    return found
 
 
 def _attempt(attempt: AttemptRecord, hosts: Mapping[str, str]) -> TraceAttempt:

@@ -25,7 +25,7 @@ class TraceAttempt(Shown, frozen=True, kw_only=True):
     number: int
     instance_id: str
     host: str
-    """Where the instance ran; empty where that is not remembered."""
+    """Where the instance ran; empty where that is not remembered, and for who does not manage the agent."""
     began_at: datetime
     """When the instance was given the task."""
     accepted_at: datetime | None

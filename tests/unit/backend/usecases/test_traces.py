@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agentic_atlas.backend.domain.records import AccessLevel, Instance, Share, Token
 from agentic_atlas.backend.usecases import traces
 from agentic_atlas.errors import NotFound
-from tests.unit.backend.network import Network, wanted
+from tests.unit.backend.network import NOW, Network, skill, wanted
 
 
 async def test_a_task_is_shown_with_its_attempts_and_to_nobody_else() -> None:
@@ -42,3 +43,17 @@ async def test_tasks_of_another_trace_are_not_shown() -> None:
     shown = await traces.show(ada, network.application, first.id)
     assert [one.task.id for one in shown.tasks] == [first.id]
     assert shown.tasks[0].attempts == []
+
+
+async def test_where_instances_run_is_told_who_manages_the_agent_alone() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    agent = await network.agent(ada)
+    await network.store.shares.put(agent.id, [Share("everyone", AccessLevel.CALL)], NOW)
+    await network.store.tokens.add(Token("tok_1", agent.id, "", NOW, NOW + 60))
+    instance = Instance("ins_1", agent.id, "tok_1", 1, NOW, host="secret-host")
+    await network.store.agents.register(instance, "", [skill(agent.id)])
+    task = await network.held(eve, agent, wanted("ada/hello"))
+    for who, host in ((ada, "secret-host"), (eve, "")):
+        (one,) = (await traces.show(who, network.application, task.id)).tasks
+        assert [(attempt.instance_id, attempt.host) for attempt in one.attempts] == [("ins_1", host)]
