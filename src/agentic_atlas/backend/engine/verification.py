@@ -1,6 +1,6 @@
 """A check of the audit log that goes on beside everything else, for whoever does not wait for it: one at a time.
 
-A log of a million rows takes most of a minute. It is looked at some rows at a time, and everybody else has
+A log of a million rows takes ten seconds and more. It is looked at some rows at a time, and everybody else has
 a turn in between.
 """
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, inspect, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, false, func, insert, inspect, or_, select, union
 
 from agentic_atlas.backend.domain.audit import NAMELESS, AuditEvent, ChainHead, broken, chained, changed, genesis
 from agentic_atlas.backend.ports import AuditFilter, Write
@@ -98,7 +98,7 @@ def _find(connection: Connection, which: AuditFilter, limit: int, before: int | 
     Each way in which a row may fit has an index with the rows in their order: the newest of each, and of these the
     newest, are found without looking at the rest of the log, which may have millions.
     """
-    within, ways = _within(which, before), _ways(connection, which)
+    within, ways = _within(connection, which, before), _ways(connection, which)
     newest = audit.c.seq.desc()
     query = select(audit).where(*within).order_by(newest).limit(limit)
     if ways:
@@ -140,15 +140,15 @@ def all_rows(connection: Connection) -> Iterator[AuditEntry]:
             yield _entry(row)
 
 
-def _within(which: AuditFilter, before: int | None) -> list[ColumnElement[bool]]:
-    """Between which rows something is looked for: times are numbers of rows, by which their order is."""
+def _within(connection: Connection, which: AuditFilter, before: int | None) -> list[ColumnElement[bool]]:
+    """Between which rows something is looked for: of times the first and the last, for rows are in another order."""
     found = [] if before is None else [audit.c.seq < before]
     if which.since is not None:
-        first = select(func.min(audit.c.seq)).where(audit.c.at >= which.since).scalar_subquery()
-        found += [audit.c.seq >= first, audit.c.at >= which.since]
+        first = connection.scalar(select(func.min(audit.c.seq)).where(audit.c.at >= which.since))
+        found += [audit.c.seq >= first, audit.c.at >= which.since] if first else [false()]
     if which.until is not None:
-        last = select(func.max(audit.c.seq)).where(audit.c.at < which.until).scalar_subquery()
-        found += [audit.c.seq <= last, audit.c.at < which.until]
+        last = connection.scalar(select(func.max(audit.c.seq)).where(audit.c.at < which.until))
+        found += [audit.c.seq <= last, audit.c.at < which.until] if last else [false()]
     return found
 
 
