@@ -29,6 +29,7 @@ from agentic_atlas.backend.rights import RIGHT_OF, Principal, Right
 from agentic_atlas.backend.usecases import tokens
 from agentic_atlas.platform import assets
 from agentic_atlas.platform.app import ROUTES as PAGES
+from agentic_atlas.platform.pages.settings.page import PARTS
 from tests.integration.api.network import Api, api
 from tests.integration.usecases.test_matrix import ANY_KEYS, MATRIX, OPEN, PASSWORD, ROLE, SCOPE, UNKNOWN, World
 
@@ -450,6 +451,11 @@ async def test_every_route_answers_each_who_asks_as_the_tables_say(tmp_path: Pat
 
 def test_every_route_has_a_row() -> None:
     assert {f"{route.method} {route.path}" for route in [*ROUTES, *PAGES]} == set(rows()), "a new route needs a row"
+
+
+def test_the_settings_lead_nobody_to_what_they_may_not_see() -> None:
+    needed = {part.path: RIGHT_OF[TABLE[f"GET {part.path}"].use_case or ""] for part in PARTS}
+    assert needed == {part.path: part.right for part in PARTS}
 
 
 HIDDEN = sorted(route for route, row in rows().items() if expected(row)["other"].endswith("_not_found"))

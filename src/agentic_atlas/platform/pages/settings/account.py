@@ -55,8 +55,6 @@ class AccountView(SettingsPage, frozen=True, kw_only=True):
         identities: what one is known by at identity providers.
         provider: more can be linked.
         departure: where one logs in at the provider, to be linked; empty: that was not just begun.
-        api_url: of the API.
-        router_url: where agents connect.
     """
 
     account: AccountInfo
@@ -68,8 +66,6 @@ class AccountView(SettingsPage, frozen=True, kw_only=True):
     identities: Sequence[IdentityInfo]
     provider: bool
     departure: str = ""
-    api_url: str
-    router_url: str
 
 
 class PasswordForm(PasswordChange, frozen=True, kw_only=True):
@@ -79,9 +75,9 @@ class PasswordForm(PasswordChange, frozen=True, kw_only=True):
 
 
 @pages.page("GET", PATH, _TEMPLATE)
-async def show(request: Request, application: Application, who: Principal, where: Whereabouts) -> AccountView:
-    """Show one's own account, and where the network is."""
-    return await _view(request, application, who, where)
+async def show(application: Application, who: Principal) -> AccountView:
+    """Show one's own account."""
+    return await _view(application, who)
 
 
 @pages.page("POST", f"{PATH}/password", _TEMPLATE, form=True)
@@ -90,11 +86,10 @@ async def change_password(
     request: Request,
     application: Application,
     who: Principal,
-    where: Whereabouts,
     cookies: Cookies,
 ) -> AccountView | Response:
     """Have another password, and say what ended with the one before."""
-    view = partial(_view, request, application, who, where)
+    view = partial(_view, application, who)
 
     async def changed() -> AccountView:
         if body.new != body.again:
@@ -112,11 +107,10 @@ async def enrol(
     request: Request,
     application: Application,
     who: Principal,
-    where: Whereabouts,
     cookies: Cookies,
 ) -> AccountView | Response:
     """Show a secret for an authenticator, this once; nothing changes until a code of it is confirmed."""
-    view = partial(_view, request, application, who, where)
+    view = partial(_view, application, who)
 
     async def begun() -> AccountView:
         visitor = cookies.visitor(request)
@@ -128,11 +122,9 @@ async def enrol(
 
 
 @pages.page("POST", f"{PATH}/totp/confirm", _TEMPLATE, form=True)
-async def confirm(
-    body: TotpCode, request: Request, application: Application, who: Principal, where: Whereabouts
-) -> AccountView | Response:
+async def confirm(body: TotpCode, request: Request, application: Application, who: Principal) -> AccountView | Response:
     """Let one's log-ins need one-time passwords, and show codes for who loses the authenticator, this once."""
-    view = partial(_view, request, application, who, where)
+    view = partial(_view, application, who)
 
     async def confirmed() -> AccountView:
         codes = await accounts.confirm(who, application, body.code)
@@ -148,11 +140,10 @@ async def disenrol(
     request: Request,
     application: Application,
     who: Principal,
-    where: Whereabouts,
     cookies: Cookies,
 ) -> AccountView | Response:
     """Let one's log-ins need no one-time passwords any more."""
-    view = partial(_view, request, application, who, where)
+    view = partial(_view, application, who)
 
     async def off() -> AccountView:
         await accounts.disenrol(who, application, body.password, cookies.visitor(request))
@@ -174,7 +165,7 @@ async def link(
 
     A form leads to no other host than ours, which the policy of pages sees to: a link does.
     """
-    view = partial(_view, request, application, who, where)
+    view = partial(_view, application, who)
 
     async def begun() -> Response:
         back, visitor = where.callback(request.host), cookies.visitor(request)
@@ -195,11 +186,10 @@ async def unlink(
     request: Request,
     application: Application,
     who: Principal,
-    where: Whereabouts,
     cookies: Cookies,
 ) -> AccountView | Response:
     """Be known no more by what an identity provider calls one."""
-    view = partial(_view, request, application, who, where)
+    view = partial(_view, application, who)
 
     async def removed() -> AccountView:
         visitor = cookies.visitor(request)
@@ -224,13 +214,7 @@ def totp_of(account: Account) -> Totp:
     return "waiting" if account.totp else "off"
 
 
-async def _view(
-    request: Request,
-    application: Application,
-    who: Principal,
-    where: Whereabouts,
-    said: FormOutcome | None = None,
-) -> AccountView:
+async def _view(application: Application, who: Principal, said: FormOutcome | None = None) -> AccountView:
     account = await accounts.show(who, application)
     found = await groups.find(who, application, limit=MOST_GROUPS, after=None)
     return AccountView(
@@ -241,6 +225,4 @@ async def _view(
         totp=totp_of(account),
         identities=[identity_info(one, who.user.name) for one in await identities.find(who, application)],
         provider=application.signs_on,
-        api_url=where.api_for(request.host),
-        router_url=where.router_for(request.hostname),
     )

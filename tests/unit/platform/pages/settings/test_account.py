@@ -46,7 +46,7 @@ def refusal(answer: object, status: int) -> str:
 
 
 async def shown(network: Network, who: Principal) -> AccountView:
-    return await account.show(asked("/settings"), network.application, who, WHERE)
+    return await account.show(network.application, who)
 
 
 async def test_it_shows_who_one_is_and_nobody_elses_groups() -> None:
@@ -67,7 +67,7 @@ async def test_another_password_is_said_twice_and_ends_what_the_one_before_let_i
 
     async def change(current: str, new: str, again: str = NEW) -> AccountView | Response:
         body = PasswordForm(current=current, new=new, again=again)
-        return await account.change_password(body, form(), network.application, here, WHERE, COOKIES)
+        return await account.change_password(body, form(), network.application, here, COOKIES)
 
     assert "are not the same" in refusal(await change(OLD, "something else"), 422)
     assert "not the password of your account" in refusal(await change("wrong", NEW), 401)
@@ -86,21 +86,21 @@ def test_what_ended_is_counted_in_words() -> None:
 async def test_one_time_passwords_are_set_up_confirmed_and_switched_off() -> None:
     network, ada = await prepared()
     mine = Confirmation(password=OLD)
-    begun = page(await account.enrol(mine, form(), network.application, ada, WHERE, COOKIES))
+    begun = page(await account.enrol(mine, form(), network.application, ada, COOKIES))
     assert begun.enrolment is not None
     assert begun.qr is not None
     assert (begun.totp, "atlas" in begun.enrolment.uri) == ("waiting", True)
     # What was shown once is not shown again, and can still be confirmed.
-    wrong = await account.confirm(TotpCode(code="000000x"), form(), network.application, ada, WHERE)
+    wrong = await account.confirm(TotpCode(code="000000x"), form(), network.application, ada)
     assert begun.enrolment.secret not in refusal(wrong, 422)
     assert (await shown(network, ada)).totp == "waiting"
     code = TotpCode(code=now_shown(network, begun.enrolment.secret))
-    on = page(await account.confirm(code, form(), network.application, ada, WHERE))
+    on = page(await account.confirm(code, form(), network.application, ada))
     assert (on.totp, len(on.recovery.splitlines())) == ("on", 10)
     assert (await shown(network, ada)).recovery == ""
-    refused = await account.disenrol(Confirmation(password="wrong"), form(), network.application, ada, WHERE, COOKIES)
+    refused = await account.disenrol(Confirmation(password="wrong"), form(), network.application, ada, COOKIES)
     assert "not the password of your account" in refusal(refused, 401)
-    assert page(await account.disenrol(mine, form(), network.application, ada, WHERE, COOKIES)).totp == "off"
+    assert page(await account.disenrol(mine, form(), network.application, ada, COOKIES)).totp == "off"
 
 
 def test_how_it_stands_with_one_time_passwords_is_told_apart() -> None:
@@ -125,7 +125,7 @@ async def test_what_a_provider_knows_one_as_is_linked_by_a_link_and_removed() ->
     await back(network, "ada", ada)
     (known,) = (await shown(network, ada)).identities
     assert (known.issuer, known.subject) == (Vouching.issuer, "sub-ada")
-    left = page(await account.unlink(known.id, body, form(), network.application, ada, WHERE, COOKIES))
+    left = page(await account.unlink(known.id, body, form(), network.application, ada, COOKIES))
     assert (left.identities, left.said is not None and left.said.text) == (
         [],
         "It lets nobody in as you any more. 1 other session ended.",
