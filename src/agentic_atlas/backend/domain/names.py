@@ -14,6 +14,8 @@ from agentic_atlas.errors import InvalidInput
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _RESERVED = frozenset({"tokens", "everyone"})
 """What follows an agent's name in addresses; and whom it may be shared with that is nobody in particular."""
+_NOT_OF_USERS = frozenset({"system", "nobody", "me"})
+"""Who the audit log says it was when it was no user; and whom `/users/me` means."""
 
 MAX_LABEL = 100
 """Characters of a name that people give, of a token for instance."""
@@ -45,6 +47,16 @@ def check_name(name: str, what: str) -> str:
     if name in _RESERVED:
         raise InvalidInput(f"{name!r} can't be the name of {what}: it has a meaning of its own", code="invalid_name")
     return name
+
+
+def check_user_name(name: str) -> str:
+    """Return the name of a user who is made, or raise InvalidInput (`invalid_name`).
+
+    Whoever is there already may be called so, and goes on.
+    """
+    if name in _NOT_OF_USERS:
+        raise InvalidInput(f"{name!r} can't be the name of a user: it has a meaning of its own", code="invalid_name")
+    return check_name(name, "a user")
 
 
 def check_label(label: str, what: str) -> str:

@@ -4,7 +4,7 @@ have forgotten theirs; an administrator who makes one does not learn the passwor
 
 from agentic_atlas.auth import digest
 from agentic_atlas.auth.passwords import check_acceptable
-from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.names import check_user_name
 from agentic_atlas.backend.domain.people import Invitation, set_password
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.engine import Engine
@@ -44,9 +44,7 @@ async def create(
     left = to_last(who, lifetime, engine.clock())
     user = await engine.store.users.by_name(name)
     if user is None:
-        user = await _made(
-            engine, User(engine.ids("usr"), check_name(name, "a user"), role or Role.MEMBER, engine.clock())
-        )
+        user = await _made(engine, User(engine.ids("usr"), check_user_name(name), role or Role.MEMBER, engine.clock()))
     require_other(who, user, _INSTEAD)
     if role not in (None, user.role):
         raise Conflict(

@@ -6,7 +6,7 @@ was made by the system itself.
 
 from agentic_atlas.auth import Scope
 from agentic_atlas.backend.domain.audit import SYSTEM
-from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.names import check_user_name
 from agentic_atlas.backend.domain.records import Role, User
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
@@ -21,7 +21,7 @@ async def bootstrap(engine: Engine, name: str) -> str | None:
     """On a new network: make the first administrator, and return a key for them; None when there are users already."""
     if await engine.store.users.find(limit=1):
         return None
-    user = User(engine.ids("usr"), check_name(name, "a user"), Role.ADMIN, engine.clock())
+    user = User(engine.ids("usr"), check_user_name(name), Role.ADMIN, engine.clock())
     await engine.store.users.add(user)
     engine.trail.note(SYSTEM, "users.create", AuditObject(kind="user", id=user.id, name=user.name), {"role": user.role})
     return await _key(engine, user, "first start")

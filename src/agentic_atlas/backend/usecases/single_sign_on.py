@@ -10,7 +10,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import SignOn, Vouched
-from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.names import check_user_name
 from agentic_atlas.backend.domain.people import (
     Entered,
     LinkedIdentity,
@@ -158,7 +158,7 @@ async def _made(engine: Engine, sign_on: SignOn, vouched: Vouched) -> User:
     for number in count(1):
         name = base if number == 1 else f"{base}-{number}"
         try:
-            user = User(engine.ids("usr"), check_name(name, "a user"), sign_on.role, engine.clock())
+            user = User(engine.ids("usr"), check_user_name(name), sign_on.role, engine.clock())
             await engine.store.users.add(user)
         except (Conflict, InvalidInput):
             continue

@@ -1,6 +1,6 @@
 """Users: made, listed, changed by administrators."""
 
-from agentic_atlas.backend.domain.names import check_name
+from agentic_atlas.backend.domain.names import check_user_name
 from agentic_atlas.backend.domain.people import WaysIn
 from agentic_atlas.backend.domain.records import ApiKey, Group, Role, User
 from agentic_atlas.backend.engine.engine import Engine
@@ -30,7 +30,7 @@ async def create(who: Principal, engine: Engine, name: str, role: Role) -> User:
     require_over(who, role)
     if role is Role.ADMIN:
         require_recent(who, engine.clock())
-    user = User(engine.ids("usr"), check_name(name, "a user"), role, engine.clock())
+    user = User(engine.ids("usr"), check_user_name(name), role, engine.clock())
     await engine.store.users.add(user)
     return user
 

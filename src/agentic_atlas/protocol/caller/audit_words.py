@@ -10,6 +10,8 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 _ENTERING = ("sessions.log_in", "sessions.make_key")
 """What somebody does who says a name and has not shown yet that it is theirs."""
+_NAMELESS = ("system", "nobody")
+"""What is shown of who has no name: the kind."""
 
 
 def who(entry: AuditEntry) -> str:
@@ -93,4 +95,6 @@ _WORDS: Mapping[str, Callable[[Json], str]] = {
 
 
 def _named(actor: AuditActor) -> str:
+    if actor.name in _NAMELESS:  # as users could be called once
+        return f"{actor.name} ({actor.kind.replace('_', ' ')})"
     return actor.name or actor.id or actor.kind

@@ -1,6 +1,13 @@
 import pytest
 
-from agentic_atlas.backend.domain.names import check_label, check_name, child_trace, split_agent, trace_id
+from agentic_atlas.backend.domain.names import (
+    check_label,
+    check_name,
+    check_user_name,
+    child_trace,
+    split_agent,
+    trace_id,
+)
 from agentic_atlas.errors import InvalidInput
 
 
@@ -49,3 +56,11 @@ def test_traces_sort_by_the_time_of_their_beginning() -> None:
     times = [0.0, 1.0, 1.002, 1_767_225_600.0, 1e12]
     began = [trace_id(child_trace(None, at, ones)) for at in times]
     assert began == sorted(began) and {len(one) for one in began} == {32}
+
+
+@pytest.mark.parametrize("name", ["system", "nobody", "me", "everyone", "tokens", "Ada"])
+def test_a_user_is_not_called_what_stands_for_somebody_else(name: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_user_name(name)
+    assert refused.value.code == "invalid_name"
+    assert check_user_name(f"{name.lower()}-2") == f"{name.lower()}-2"

@@ -91,3 +91,9 @@ def test_what_it_was_done_to_is_told_with_its_kind() -> None:
     assert audit_words.what(AuditObject(kind="token", id="tok_1", name="vm")) == "token vm"
     assert audit_words.what(AuditObject(kind="task", id="tsk_1")) == "task tsk_1"
     assert audit_words.what(AuditObject(kind="")) == ""
+
+
+def test_a_user_who_has_been_called_as_the_network_is_for_long_is_not_taken_for_it() -> None:
+    assert audit_words.who(row("users.create", kind="user", by="system")) == "system (user)"
+    assert audit_words.who(row("users.create", kind="api_key", by="nobody")) == "nobody (api key)"
+    assert audit_words.who(row("users.create", kind="system")) == "system"
