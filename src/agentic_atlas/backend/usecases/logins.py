@@ -68,5 +68,15 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Ne
         by = approver.made_by
         made, secret = await issue_key(engine, approver.user, approver.scopes, name, lasts, login=entry, made_by=by)
     except Unauthenticated:
-        raise Forbidden("who approved the login may not do so any more", code="access_denied") from None
+        raise _approved_by_nobody() from None
+    try:
+        # What they approved with may have ended meanwhile, and maybe before this key was there to end with it.
+        await engine.people.behind(key_digest)
+    except Unauthenticated:
+        await engine.store.users.revoke_key(made.id, None, engine.clock())
+        raise _approved_by_nobody() from None
     return new_api_key(made, approver.user, secret)
+
+
+def _approved_by_nobody() -> Forbidden:
+    return Forbidden("who approved the login may not do so any more", code="access_denied")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from agentic_atlas.backend.domain.people import Visitor
+from agentic_atlas.backend.domain.people import Entry, Visitor
+from agentic_atlas.backend.domain.records import ApiKey
 from agentic_atlas.backend.engine.engine import EngineSettings
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases import keys, logins
@@ -99,6 +100,32 @@ async def test_who_is_logged_in_approves_too_unless_their_session_ends_before_th
         return
     made = await logins.collect(None, network.application, codes.device_code)
     assert (made.user, tuple(made.scopes)) == ("ada", ("*",))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_no_key_outlives_the_session_that_ends_while_it_is_made(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network()
+    ada = await network.user()
+    people, users = network.engine.people, network.store.users
+    entered = await people.logged_in.begin(ada.user, Visitor(), network.engine.ids, network.engine.entropy)
+    codes = await begun(network)
+    await logins.approve(await people.logged_in.recognise(entered.secret), network.application, codes.user_code)
+    add = users.add_key
+
+    async def ended_meanwhile(key: ApiKey, entry: Entry | None = None) -> bool:
+        monkeypatch.undo()
+        if when == "before":
+            await people.end(user_id=ada.user.id)
+        added = await add(key, entry)
+        if when == "after":
+            await people.end(user_id=ada.user.id)
+        return added
+
+    monkeypatch.setattr(users, "add_key", ended_meanwhile)
+    assert await collect(network, codes) == "access_denied"
+    assert [key.id for key in await users.keys_of(ada.user.id) if key.revoked_at is None] == [ada.credential.id]
 
 
 async def test_only_a_person_approves_and_that_decides_nothing_otherwise() -> None:
