@@ -28,6 +28,8 @@ LOOKED_AT = {Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS, Right.READ_
 ONLY_LOOK = {
     "keys.find_all",
     "users.find",
+    "users.show",
+    "groups.show",
     "accounts.show",
     "invitations.find",
     "invitations.show",
