@@ -14,13 +14,6 @@ from tests.e2e.processes import Platform
 from tests.identity_provider import CLIENT, SECRET, identity_provider
 
 PASSWORD = "tall trees by the sea"
-LINKING = """
-async (password) => {
-  const headers = {"Content-Type": "application/json"};
-  const sent = {method: "POST", headers, body: JSON.stringify({password})};
-  return (await (await fetch("/api/v1/users/me/identities", sent)).json()).address;
-}
-"""
 ENTERED = "ada-lovelace"
 
 
@@ -111,9 +104,13 @@ def test_a_user_who_is_there_links_what_they_are_known_by_and_removes_it(platfor
         page.locator("#invitation input[name=again]").fill(PASSWORD)
         page.locator("#invitation button").click()
         page.locator(".who").get_by_text("grace").wait_for()
-        page.goto(page.evaluate(LINKING, PASSWORD))
+        page.goto(f"{platform.url}/settings")
+        page.locator("#identities ~ form").get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Link your organisation's log-in").click()
+        page.get_by_role("link", name="Go on to your organisation's log-in").click()
         at_provider(page, "g@example.org")
-        page.locator(".who").get_by_text("grace").wait_for()
+        expect(page).to_have_url(f"{platform.url}/settings")
+        expect(page.get_by_role("region", name="What identity providers know you as")).to_contain_text("g@example.org")
         assert faults == []
         (known,) = json.loads(platform.atlas("users", "identities", "--user", "grace", "--json"))["items"]
         linked = f"with identity {known['id']}, linked to them now"

@@ -9,6 +9,7 @@ from agentic_atlas.backend.usecases import groups, users
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.routes import After
+from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.page import PageGroup, frame_of, html
 from agentic_atlas.platform.pages.agents import IN_PAGE
 from agentic_atlas.platform.pages.settings import people
@@ -55,9 +56,10 @@ class GroupView(SettingsPage, frozen=True):
 
 
 @pages.page("GET", PATH, _LIST)
-async def show_all(application: Application, who: Principal, after: After = None) -> GroupsView:
+async def show_all(application: Application, who: Principal, turns: Turns, after: After = None) -> GroupsView:
     """List all groups by name; for administrators."""
-    return await _all(application, who, after=after)
+    async with turns.turn(who.user.id):
+        return await _all(application, who, after=after)
 
 
 @pages.page("POST", PATH, _LIST, form=True)

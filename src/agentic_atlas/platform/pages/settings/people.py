@@ -11,6 +11,7 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import invitation_info, listed_user
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.routes import After
+from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.platform.page import PageGroup, frame_of, html
 from agentic_atlas.platform.pages.agents import IN_PAGE
@@ -44,9 +45,10 @@ class PeopleView(SettingsPage, frozen=True, kw_only=True):
 
 
 @pages.page("GET", PATH, _TEMPLATE)
-async def show(application: Application, who: Principal, after: After = None) -> PeopleView:
+async def show(application: Application, who: Principal, turns: Turns, after: After = None) -> PeopleView:
     """List users by name, and links that let others in."""
-    return await view_of(application, who, after=after)
+    async with turns.turn(who.user.id):
+        return await view_of(application, who, after=after)
 
 
 @pages.page("POST", "/settings/invitations", _TEMPLATE, form=True)

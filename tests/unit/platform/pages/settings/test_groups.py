@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 from msgspec.structs import replace
 
@@ -9,6 +11,7 @@ from agentic_atlas.backend.domain.records import AccessLevel, Role
 from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.errors import Forbidden
 from agentic_atlas.http.messages import Response
+from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.pages.settings import groups
 from agentic_atlas.protocol.caller.people import GroupRequest
 from tests.unit.backend.network import Network
@@ -16,12 +19,14 @@ from tests.unit.platform.pages.settings.test_account import form, page, refusal
 
 pytestmark = pytest.mark.anyio
 
+TURNS = Turns(monotonic)
+
 
 async def test_a_group_is_made_filled_emptied_and_deleted() -> None:
     network = Network()
     on, root, ada = network.application, await network.user("root", Role.ADMIN), await network.user()
     await network.agent(ada)
-    assert (await groups.show_all(on, root)).groups == []
+    assert (await groups.show_all(on, root, TURNS)).groups == []
     made = await groups.create(GroupRequest(name=" readers "), form(), on, root)
     assert isinstance(made, Response)
     assert b'data-found-at="/settings/groups/readers"' in made.body
@@ -49,9 +54,9 @@ async def test_the_list_goes_on_behind_a_page(monkeypatch: pytest.MonkeyPatch) -
     root = await network.user("root", Role.ADMIN)
     for name in ("readers", "writers"):
         await groups.create(GroupRequest(name=name), form(), network.application, root)
-    first = await groups.show_all(network.application, root)
+    first = await groups.show_all(network.application, root, TURNS)
     assert ([one.name for one in first.groups], first.next) == (["readers"], "readers")
-    last = await groups.show_all(network.application, root, after=first.next)
+    last = await groups.show_all(network.application, root, TURNS, after=first.next)
     assert ([one.name for one in last.groups], last.next) == (["writers"], "")
 
 
@@ -59,7 +64,7 @@ async def test_members_administer_none() -> None:
     network = Network()
     ada = await network.user()
     with pytest.raises(Forbidden):
-        await groups.show_all(network.application, ada)
+        await groups.show_all(network.application, ada, TURNS)
     with pytest.raises(Forbidden):
         await groups.create(GroupRequest(name="readers"), form(), network.application, ada)
 

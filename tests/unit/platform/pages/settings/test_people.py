@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 from msgspec.structs import replace
 
@@ -12,6 +14,7 @@ from agentic_atlas.backend.usecases import agents, invitations, sessions, users
 from agentic_atlas.backend.usecases.shown import listed_user
 from agentic_atlas.errors import Forbidden
 from agentic_atlas.http.messages import Response
+from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.platform.pages.settings import people, person
 from agentic_atlas.platform.pages.settings.people import PeopleView, standing_of
@@ -23,7 +26,7 @@ from tests.unit.platform.pages.settings.test_account import form, page, refusal
 
 pytestmark = pytest.mark.anyio
 
-WHERE = Whereabouts()
+WHERE, TURNS = Whereabouts(), Turns(monotonic)
 
 
 async def administered() -> tuple[Network, Principal, Principal]:
@@ -40,7 +43,7 @@ async def test_a_link_is_made_shown_once_and_withdrawn() -> None:
     made = page(await invite(network, root, user=" eve ", role="viewer")).made
     assert made is not None
     assert made.link.startswith("http://atlas/login#invitation=")
-    listed = await people.show(network.application, root)
+    listed = await people.show(network.application, root, TURNS)
     assert (listed.made, [one.user for one in listed.invitations]) == (None, ["eve"])
     assert [(one.name, standing) for one, standing in listed.users] == [
         ("ada", "active"), ("eve", "invited"), ("root", "keys_alone"),
@@ -73,9 +76,9 @@ async def test_what_can_be_no_link_is_said_at_its_form() -> None:
 async def test_the_list_goes_on_behind_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "IN_PAGE", 1)
     network, root, _ = await administered()
-    first = await people.show(network.application, root)
+    first = await people.show(network.application, root, TURNS)
     assert ([one.name for one, _ in first.users], first.next) == (["ada"], "ada")
-    last = await people.show(network.application, root, after=first.next)
+    last = await people.show(network.application, root, TURNS, after=first.next)
     assert ([one.name for one, _ in last.users], last.next) == (["root"], "")
 
 
@@ -134,7 +137,7 @@ async def test_who_owns_agents_stays_and_who_owns_none_goes() -> None:
 
 async def test_members_see_none_of_it() -> None:
     network, _, ada = await administered()
-    for look in (people.show(network.application, ada), person.show("root", network.application, ada)):
+    for look in (people.show(network.application, ada, TURNS), person.show("root", network.application, ada)):
         with pytest.raises(Forbidden):
             await look
     with pytest.raises(Forbidden):
