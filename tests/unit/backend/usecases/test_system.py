@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from agentic_atlas.auth import verify
@@ -10,10 +13,13 @@ from agentic_atlas.backend.domain.invariants import Finding, Invariant
 from agentic_atlas.backend.domain.records import Instance, Role
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import system, tokens
+from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.system import Expires
+from agentic_atlas.compose.server import RunningServer
 from agentic_atlas.errors import Unavailable
 from agentic_atlas.protocol.inside.messages import Heard
 from agentic_atlas.protocol.tasks import TaskState
+from agentic_atlas.settings import read
 from tests.unit.backend.network import NOW, Network
 
 
@@ -132,3 +138,28 @@ async def test_of_very_many_agents_those_are_told_whose_tokens_end_first(monkeyp
         who = await network.engine.access.bearer(made.id, agent.id)
         network.engine.access.came(Instance(f"ins_{days}", agent.id, made.id, 1, NOW), who)
     assert [end.agent for end in await system.token_ends(ada, network.application)] == ["ada/a1", "ada/a2"]
+
+
+async def test_everybody_who_is_known_is_told_of_limits_and_administrators_where_the_data_is(tmp_path: Path) -> None:
+    network = Network()
+    ada, root = await network.user(), await network.user("root", Role.ADMIN)
+    server = RunningServer(read({"data_dir": tmp_path}, {}), None, network.clock)
+    on = Application(replace(network.engine, server=server))
+    assert ((await system.about(root, on)).data_dir, (await system.about(ada, on)).data_dir) == (str(tmp_path), "")
+    assert (await system.about(ada, on)).rows["users"] == 2
+    await network.agent(ada)
+    await network.submit(ada)
+    used = {f"{one.part}.{one.name}": one.used for one in await system.limits(ada, on)}
+    assert [used[f"OpenLimits.{name}"] for name in ("queue_per_agent", "open_per_caller", "open_per_user")] == [1, 1, 1]
+    assert (used["RouterSettings.max_connections"], used["RouterSettings.grace"]) == (0, None)
+    others = {one.name: one.used for one in await system.limits(root, on) if one.part == "OpenLimits"}
+    assert others == {"queue_per_agent": 1, "open_per_caller": 0, "open_per_user": 0, "open_tasks": 1}
+
+
+async def test_a_network_without_a_server_of_its_own_says_so() -> None:
+    network = Network()
+    ada = await network.user()
+    assert await system.limits(ada, network.application) == []
+    with pytest.raises(Unavailable) as refused:
+        await system.about(ada, network.application)
+    assert refused.value.code == "no_server"

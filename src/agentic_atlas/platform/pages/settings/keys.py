@@ -186,7 +186,8 @@ async def show(
 @pages.page("GET", f"{PATH}/new", _NEW)
 async def new(who: Principal) -> NewKeyView:
     """Ask what a key shall be."""
-    return _form(who, KeyForm(scopes=[str(Scope.TASKS_CALL)]))
+    usual = Scope.TASKS_CALL if Scope.TASKS_CALL in offered(who.user.role) else Scope.TASKS_READ
+    return _form(who, KeyForm(scopes=[str(usual)]))
 
 
 @pages.page("POST", f"{PATH}/new", _NEW, form=True)
