@@ -100,14 +100,14 @@ class Changes:
 
     @property
     def seq(self) -> int:
-        """Number of the last change there was."""
-        return self._feed.told
+        """Number as high as that of the last change there was; it tells nobody when that was."""
+        return self._feed.now()
 
     # -- what changes
 
     def agent(self, agent_id: str, was: AgentRecord | None = None) -> None:
         """An agent is there or gone, or what is shown of it is different; `was`: it may have been seen by more."""
-        self._feed.told += 1
+        self._feed.count()
         if self._watching:
             self._version += 1
             self._records.pop(agent_id, None)
@@ -116,14 +116,14 @@ class Changes:
 
     def tokens(self, agent_id: str) -> None:
         """An agent has other tokens, or they are good for something else."""
-        self._feed.told += 1
+        self._feed.count()
         if self._watching:
             self._tokens.add(agent_id)
             self._gather()
 
     def everything(self) -> None:
         """There is no saying what has changed."""
-        self._feed.told += 1
+        self._feed.count()
         if self._watching:
             self._version += 1
             self._records.clear()
@@ -161,9 +161,9 @@ class Changes:
 
     def after(self, seq: int) -> Told | None:
         """Return what was told after this number; None when that is not known any more, or never was."""
-        if self._watching and self._since <= seq <= self._feed.told:
+        if self._watching and self._since <= seq <= self._feed.given:
             return _together([told for told in self._log if told.seq > seq], seq)
-        return Told(seq) if seq == self._feed.told else None
+        return Told(seq) if self._feed.told <= seq <= self._feed.given else None
 
     async def record(self, agent_id: str) -> AgentRecord | None:
         """Return an agent; None: it is gone."""
@@ -220,7 +220,7 @@ class Changes:
         for agent_id in before:
             self._changed.setdefault(agent_id)
         if before:
-            self._feed.told += 1
+            self._feed.count()
             self._gather()
 
     def _gather(self) -> None:

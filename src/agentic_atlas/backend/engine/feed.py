@@ -185,12 +185,14 @@ class Feed:
     """The changes of tasks, as subjects of the bus, and the events that the store has of them.
 
     Attributes:
-        told: grows with every change of a task, also from one process of the server to the next.
+        told: number of the last change. Numbers are microseconds of the clock, but for the few that would not grow, so
+            that whoever is given one learns nothing of how much changes that they do not see.
+        given: the highest number that was given to a change or to somebody who looks; see `now`.
         hear: is told of every change, while somebody wants to know of all of them.
     """
 
     def __init__(self, bus: Bus, tasks: Tasks, clock: Clock, *, remembered_bytes: int = REMEMBERED_BYTES) -> None:
-        self.told = int(clock() * 1_000_000)  # no process tells of so many changes in a second
+        self.told = self.given = int(clock() * 1_000_000)  # no process tells of so many changes in a second
         self.hear: Callable[[Task], None] | None = None
         self._bus = bus
         self._clock = clock
@@ -200,9 +202,18 @@ class Feed:
         self._memory = _Memory(remembered_bytes)
         self._closed = False
 
+    def now(self) -> int:
+        """Return a number as high as that of every change that there was, and lower than that of each that comes."""
+        self.given = max(self.given, int(self._clock() * 1_000_000))
+        return self.given
+
+    def count(self) -> None:
+        """There is a change, of whatever it is."""
+        self.told = self.given = self.now() + 1
+
     def tell(self, task: Task, events: Sequence[TaskEvent] = ()) -> None:
         """The task has changed, with these new events, and that is committed."""
-        self.told += 1
+        self.count()
         if self.hear is not None:
             self.hear(task)
         for watch in self._watches.get(task.id, ()):

@@ -19,7 +19,8 @@ Watched: TypeAlias = tuple[AbstractContextManager[None], AsyncGenerator[ChangeSi
 @use_case
 async def missed(who: Principal, engine: Engine, after: int | None) -> ChangeSignal:
     """Return what changed after this number; without one, only the number that there is by now."""
-    return await _signal(who, engine, engine.changes.seq if after is None else after)
+    signal, _ = await _signal(who, engine, engine.changes.seq if after is None else after)
+    return signal
 
 
 @use_case
@@ -44,9 +45,8 @@ async def _watched(
                 # Who had a right when this began may have lost it since; those who lost it meanwhile were refused.
                 # A page that is only left open does not keep anybody logged in.
                 who = await still(engine, who, used=False)
-                signal = await _signal(who, engine, seq)
+                signal, seq = await _signal(who, engine, seq)
                 bell.check()
-                seq = signal.seq
                 if first or signal.says:
                     yield signal
                 elif not rung:
@@ -58,14 +58,19 @@ async def _watched(
             yield ChangeSignal(seq=engine.changes.seq, everything=True)
 
 
-async def _signal(who: Principal, engine: Engine, after: int) -> ChangeSignal:
-    """Return what somebody may know of what was told after this number."""
+async def _signal(who: Principal, engine: Engine, after: int) -> tuple[ChangeSignal, int]:
+    """Return what somebody may know of what was told after this number, and up to which number that is.
+
+    The signal has that number only where it says something: else it would tell when others changed what they don't see.
+    """
     told = engine.changes.after(after)
     if told is None:
-        return ChangeSignal(seq=engine.changes.seq, everything=True)
+        seq = engine.changes.seq
+        return ChangeSignal(seq=seq, everything=True), seq
     seen = [task for task in told.tasks.values() if await _sees(who, engine, task)]
-    return ChangeSignal(
-        seq=max(told.seq, after),
+    upto = max(told.seq, after)
+    signal = ChangeSignal(
+        seq=upto,
         everything=told.everything,
         tasks=tuple(
             ChangedTask(id=one.id, agent=one.agent, skill=one.skill, state=one.state.value, seq=one.seq) for one in seen
@@ -74,6 +79,7 @@ async def _signal(who: Principal, engine: Engine, after: int) -> ChangeSignal:
         tokens=await _tokens(who, engine, told),
         questions=any(one.asked for one in seen),
     )
+    return signal if signal.says else ChangeSignal(seq=after), upto
 
 
 async def _sees(who: Principal, engine: Engine, task: TaskSeen) -> bool:

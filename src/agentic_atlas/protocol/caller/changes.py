@@ -30,7 +30,7 @@ class ChangeSignal(Shown, frozen=True, kw_only=True, omit_defaults=True):
     """What changed since the one before, of what somebody sees."""
 
     seq: int
-    """Grows with every change there is; what was looked at when it was at least as high shows all of these."""
+    """Grows with what is seen to change; what was looked at when it was at least as high shows all of these."""
     everything: bool = False
     """There is no saying what changed: all may be different."""
     tasks: tuple[ChangedTask, ...] = ()

@@ -98,6 +98,22 @@ async def test_what_somebody_may_not_see_they_are_told_nothing_of() -> None:
         assert (await until_told(of_root, "tasks")).tasks[0].agent == "ada/hello"
 
 
+async def test_the_number_tells_nobody_how_much_changes_that_they_do_not_see() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    hers = await network.agent(ada)
+    async with watching(network, ada) as of_ada:
+        first = await begun(of_ada)
+        before = (await changes.missed(eve, network.application, None)).seq
+        await network.held(ada, hers)
+        await until_told(of_ada, "tasks")
+        missed = await changes.missed(eve, network.application, before)
+        assert (missed.seq, missed.says) == (before, False)
+        assert (await changes.missed(ada, network.application, first.seq)).tasks
+    network.clock.now += 1.0
+    assert (await changes.missed(eve, network.application, None)).seq == int(network.clock.now * 1_000_000)
+
+
 @pytest.mark.parametrize(("access", "tasks_too"), [(AccessLevel.CALL, False), (AccessLevel.MANAGE, True)])
 async def test_of_what_is_shared_they_are_told_what_the_share_shows(access: AccessLevel, tasks_too: bool) -> None:
     network = Network()
