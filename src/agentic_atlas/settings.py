@@ -108,6 +108,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Literal["console", "json"] | None = None
     """How to log; `console` on a terminal and `json` elsewhere when it is not set."""
 
+    open_browser: bool = True
+    """`0`: open no browser when it is up. One is opened at the terminal of a person whose screen this machine has: not
+    in a pipe, in CI, or over SSH without a display."""
+
     drain: Annotated[float, Meta(ge=0, le=600)] = 5.0
     """Most time a stop waits for requests that are being answered, and for what agents have reported to be stored."""
 

@@ -44,6 +44,7 @@ class World:
             "ATLAS_LOG_FORMAT": "console",
             "NO_COLOR": "1",
             "COLUMNS": "120",
+            "ATLAS_OPEN_BROWSER": "0",
         }
 
     def here(self, text: str) -> str:

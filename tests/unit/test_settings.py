@@ -35,6 +35,7 @@ OTHERS = {
     "allow_plaintext": "True",
     "log_level": "debug",
     "log_format": "json",
+    "open_browser": "False",
     "drain": "1.0",
     "login_lifetime": "60.0",
     "session_idle": "300.0",

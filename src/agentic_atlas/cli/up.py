@@ -22,7 +22,7 @@ EXPOSED = (
 )
 
 
-def up(
+def up(  # noqa: PLR0913  # each is an option of the command
     host: Annotated[str | None, Option(help="Address to listen on; 127.0.0.1 without it.")] = None,
     http_port: Annotated[int | None, Option(help="Port of the API; 8000 without it, 0: any free one.")] = None,
     router_port: Annotated[
@@ -36,6 +36,7 @@ def up(
     tls_cert: Annotated[Path | None, Option(help="Certificate with its chain, in PEM: https:// and wss://.")] = None,
     tls_key: Annotated[Path | None, Option(help="Private key of the certificate, in PEM.")] = None,
     log_level: Annotated[str | None, Option(help="debug, info (without it), warning or error.")] = None,
+    no_open: Annotated[bool, Option(help="Open no browser, as it does at a person's own screen.")] = False,
     as_json: Json = False,
 ) -> None:
     """Start a network on this machine: router, backend and API in one process, until Ctrl-C.
@@ -54,6 +55,7 @@ def up(
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "log_level": log_level,
+        "open_browser": False if no_open else None,
     }
     settings = read_settings({name: value for name, value in given.items() if value is not None})
     log = logs.configure(settings.log_level, settings.log_format)
@@ -61,7 +63,7 @@ def up(
 
 
 async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as_json: bool) -> None:
-    from agentic_atlas.cli import standing
+    from agentic_atlas.cli import browser, standing
     from agentic_atlas.compose.network import network
     from agentic_atlas.compose.program import settled
     from agentic_atlas.sdk import environment
@@ -76,6 +78,9 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as
             output.document(_facts(up.addresses, settings, here))
         else:
             _tell(up.addresses, settings, here)
+            if settings.open_browser and browser.is_at_hand(environment.variables()):
+                # Not the first link: its secret would be on a command line.
+                browser.show(up.addresses.page)
         settled()
         await stop.wait()
         if not as_json:
@@ -109,10 +114,10 @@ def _tell(where: Addresses, settings: Settings, here: LocalNetwork) -> None:
     from agentic_atlas._version import __version__
 
     key = f"with a new API key in {here.credentials}" if here.is_new else f"by {here.credentials}"
-    output.say(f"Agentic Atlas {__version__} is up.")
+    output.say(f"Agentic Atlas {__version__} is up: {where.page}")
     output.fields(
         [
-            ("  API", where.api_url),
+            ("  API", "" if where.page == where.api_url else where.api_url),
             ("  Router", where.router_url),
             ("  Others", " and ".join(where.for_others)),
             ("  Data", str(settings.data_dir)),

@@ -32,9 +32,14 @@ class Addresses:
     exposed: bool
     told: Whereabouts
 
+    @property
+    def page(self) -> str:
+        """Return where whoever is at this machine finds the pages."""
+        return self.told.api_url or self.api_url
+
     def invitation(self, secret: str) -> str:
         """Return the link of an invitation, for whoever is at this machine."""
-        return f"{self.told.api_url or self.api_url}{LOGIN_PAGE}#invitation={secret}"
+        return f"{self.page}{LOGIN_PAGE}#invitation={secret}"
 
 
 def addresses(

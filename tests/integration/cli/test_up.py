@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,11 @@ async def test_a_network_for_this_machine_alone_says_what_comes_next_and_warns_o
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines, warnings = await said(capsys, tmp_path)
-    assert [line.split()[0] for line in lines[1:6]] == ["API", "Router", "Data", "You", "Log"]
-    assert "/login#invitation=atlas_invite_" in lines[5]
-    assert lines[6].startswith("Next: `atlas init hello`")
-    assert lines[7:] == ["stopping …"]
+    assert re.fullmatch(r"Agentic Atlas \S+ is up: http://127\.0\.0\.1:\d+", lines[0])
+    assert [line.split()[0] for line in lines[1:5]] == ["Router", "Data", "You", "Log"]
+    assert "/login#invitation=atlas_invite_" in lines[4]
+    assert lines[5].startswith("Next: `atlas init hello`")
+    assert lines[6:] == ["stopping …"]
     assert warnings == []
 
 
@@ -83,6 +85,8 @@ async def test_one_behind_a_proxy_with_tls_tells_the_addresses_there_and_warns_o
 ) -> None:
     public = {"public_url": "https://atlas.example.org", "public_router_url": "wss://atlas.example.org/ws"}
     lines, warnings = await said(capsys, tmp_path, host="0.0.0.0", **public)
+    assert lines[0].endswith(" is up: https://atlas.example.org")
+    assert lines[1].startswith("  API      http://127.0.0.1:")
     assert "  Others   https://atlas.example.org and wss://atlas.example.org/ws" in lines
     # That nobody is at these addresses may be found out before it stops, or not.
     assert set(warnings) <= {"public_address_unreachable"}
