@@ -202,13 +202,13 @@ def _print_instances(agent: AgentInfo, clock: TimeFormat, *, every: bool) -> Non
     if shown:
         output.say("")
         columns = (
-            *("instance", "online", "slots", "host", "process", "runtime", "connected", "address"),
-            *("token ends", "token by"),
+            *("instance", "online", "slots", "cpu", "memory", "host", "process", "runtime", "connected", "address"),
+            *("token ends", "token by", "runs"),
         )
         rows = [_instance_row(instance, clock) for instance in shown]
         warned = [place for place, instance in enumerate(shown) if _ends_soon(instance, clock)]
-        drops = ("process", "token by", "address")
-        output.table(columns, rows, shrinks=("runtime", "host"), drops=drops, warned=warned)
+        drops = ("runs", "process", "token by", "address", "memory", "cpu")
+        output.table(columns, rows, shrinks=("runtime", "host", "runs"), drops=drops, warned=warned)
     if len(shown) < len(instances):
         output.aside(f"Instances of the past: {len(instances) - len(shown)}; --all shows them.")
     for second in agent.second_instances:
@@ -242,6 +242,8 @@ def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]
         instance.id,
         online,
         f"{instance.slots_used} of {instance.concurrency}",
+        "" if instance.cpu is None else f"{instance.cpu:.0f} %",
+        "" if instance.memory_bytes is None else _size(instance.memory_bytes),
         instance.host,
         process,
         instance.runtime,
@@ -249,7 +251,12 @@ def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]
         instance.address,
         clock.short(instance.token_ends_at),
         instance.token_made_by,
+        " ".join(f"{task.skill}:{task.id}" for task in instance.tasks),
     )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1_000_000:,.0f} MB"
 
 
 def _ends_soon(instance: AgentInstance, clock: TimeFormat) -> bool:

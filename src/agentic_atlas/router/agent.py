@@ -266,12 +266,13 @@ class RegisteredAgent:
         if beat.attempts is not None:
             self.deliveries.named(beat.attempts)
         unheard = self.deliveries.unheard
+        heard = Heard(self.instance, beat.oldest, unheard, beat.lag, beat.cpu, beat.memory)
         if beat.oldest or unheard or self._behind:
             self._behind = bool(beat.oldest or unheard)
-            self._context.tell(Heard(self.instance, beat.oldest, unheard))
+            self._context.tell(heard)
         else:
             # It says no more than that it is there, as nearly all do.
-            self._context.heard.append(self.instance)
+            self._context.heard.append(heard)
         self._end.send(Beat(beat.n))
 
     def _call(self, call: Call) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-from agentic_atlas.protocol.inside.messages import FromRouter, InstanceRef, Receipt
+from agentic_atlas.protocol.inside.messages import FromRouter, Heard, InstanceRef, Receipt
 from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.settings import RouterSettings
 
@@ -50,7 +50,7 @@ class RouterContext:
         log: structured. No payload and no token is ever in it.
         spawn: starts a coroutine that the router owns; None when the router does not run.
         numbers: of what is said to the backend and answered by it.
-        heard: instances whose beat the backend is told of with the next tick.
+        heard: beats that the backend is told of with the next tick.
         receipts: whom to tell of each receipt that the backend has still to give, by its number.
         renew: asks for another token for a connection of an instance; set by the router.
         tell: tells the backend something, which keeps the order, never fails, and answers by `Router.say`; set once,
@@ -64,7 +64,7 @@ class RouterContext:
     log: "FilteringBoundLogger"
     spawn: Callable[[Coroutine[object, object, None]], Task[None] | None]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
-    heard: list[InstanceRef] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
     receipts: dict[int, Callable[[Receipt], None]] = field(default_factory=dict)
     renew: Callable[[InstanceRef], None] = field(init=False)
     tell: Callable[[FromRouter], None] = field(init=False)

@@ -24,7 +24,6 @@ from agentic_atlas.protocol.inside.messages import (
     Dismiss,
     Forget,
     FromRouter,
-    Heard,
     Identity,
     Readmit,
     Receipt,
@@ -250,8 +249,8 @@ class Router:
             for connection in self._hub.everyone():
                 connection.patience.forgive(stood)
         heard, self.context.heard = self.context.heard, []
-        for instance in heard:
-            self.context.tell(Heard(instance))
+        for said in heard:
+            self.context.tell(said)
         wall = self.context.wall()
         # A wall clock that was set may be past the end of any token.
         was_set = wall - now > self._wall_ahead + _STOOD_STILL

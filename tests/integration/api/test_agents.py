@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.auth import load_jwks, verify
-from agentic_atlas.protocol.inside.messages import Admit, TurnAway
+from agentic_atlas.protocol.inside.messages import Admit, Heard, TurnAway
 from agentic_atlas.protocol.messages import Hello, InstanceInfo
 from tests.integration.api.network import GREET, Api, api
 
@@ -40,6 +40,25 @@ async def test_an_agent_shows_what_it_declared_and_where_it_runs(tmp_path: Path)
         assert [skill["name"] for skill in shown["skills"]] == ["greet"]
         assert shown["skills"][0]["input_schema"]["required"] == ["name"]
         assert [(one["id"], one["online"]) for one in shown["instances"]] == [("ins_1", True)]
+
+
+async def test_an_instance_is_shown_with_how_it_is_and_what_it_runs(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as atlas:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        await atlas.connect(atlas.admin, "hello", GREET)
+        atlas.router.grant("ins_1")
+        body = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
+        task = (await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"]
+        (before,) = (await atlas.admin.get("/api/v1/agents/hello")).json()["instances"]
+        assert (before["cpu"], before["memory_bytes"], before["lag"]) == (None, None, None)
+        atlas.router.door.say(Heard(atlas.router.there["ins_1"], lag=0.25, cpu=12.34, memory=84_000_000))
+        (now,) = (await atlas.admin.get("/api/v1/agents/hello")).json()["instances"]
+        assert (now["cpu"], now["memory_bytes"], now["lag"]) == (12.3, 84_000_000, 0.25)
+        assert now["tasks"] == [{"id": task, "skill": "greet", "state": "working"}]
+        made = await atlas.admin.post("/api/v1/api-keys", json={"name": "narrow", "scopes": ["agents:read"]})
+        narrow = {"Authorization": f"Bearer {made.json()['key']}"}
+        (seen,) = (await atlas.anonymous.get("/api/v1/agents/hello", headers=narrow)).json()["instances"]
+        assert (seen["cpu"], seen["tasks"]) == (12.3, []), "a key that is not good for reading tasks"
 
 
 async def test_a_token_is_verified_by_the_published_keys_alone(tmp_path: Path) -> None:

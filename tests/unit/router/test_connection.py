@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from agentic_atlas.protocol.inside.messages import Deliver, Replied
+from agentic_atlas.protocol.inside.messages import Deliver, Heard, Replied
 from agentic_atlas.protocol.messages import (
     BEAT_BYTES,
     Answer,
@@ -57,6 +57,18 @@ async def test_a_peer_that_breaks_the_protocol_is_closed_with_the_reason(data: b
         assert agent.all(Beat) == []
         other.beat()
         assert other.all(Beat)
+
+
+async def test_how_a_process_is_that_a_beat_tells_goes_to_the_backend_with_the_next_tick() -> None:
+    async with network() as net:
+        agent = await net.agent()
+        agent.say(Beat(1, lag=0.25, cpu=12.5, memory=84_000_000))
+        await until(lambda: agent.all(Beat))
+        assert agent.connection.agent is not None
+        ref = agent.connection.agent.instance
+        assert net.router.context.heard == [Heard(ref, lag=0.25, cpu=12.5, memory=84_000_000)]
+        await net.tick(net.router.context.settings.tick)
+        assert net.router.context.heard == []
 
 
 async def test_an_event_over_the_limit_is_a_violation() -> None:

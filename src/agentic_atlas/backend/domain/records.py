@@ -13,6 +13,7 @@ from agentic_atlas.auth.scopes import AGENT_SCOPES, Scope
 from agentic_atlas.backend.domain.names import trace_id
 from agentic_atlas.backend.domain.questions import SILENCE, Dialogue
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.protocol.inside.messages import Heard
 from agentic_atlas.protocol.messages import Delivery, Policy
 from agentic_atlas.protocol.tasks import TERMINAL, Holdup, TaskState
 
@@ -456,6 +457,8 @@ class Usage(msgspec.Struct, frozen=True):
     """Seconds since it was heard last."""
     holdup: Holdup | None = None
     """Why it is given nothing new for now, whatever slots are free."""
+    beat: Heard | None = None
+    """The last that came, with how its process is; None: none has yet."""
 
 
 _UNREAD: Final = object()

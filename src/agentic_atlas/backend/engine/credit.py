@@ -144,6 +144,8 @@ class _Account:
     """Number of the choice in which it was taken last."""
     oldest_result: float = 0.0
     unheard: tuple[RunningAttempt, ...] = ()
+    beat: Heard | None = None
+    """The last that came."""
 
     @property
     def left(self) -> int:
@@ -244,6 +246,7 @@ class Heartbeats:
         account = _account(self._agents, said.instance)
         if account is not None and account.instance == said.instance:
             account.heard_at = self._clock()
+            account.beat = said
             account.oldest_result = said.oldest_result
             account.unheard = said.unheard
             if said.oldest_result or said.unheard:
@@ -402,6 +405,7 @@ class Credits:
                 one.holdup is Holdup.DRAINING,
                 max(0.0, now - one.heard_at),
                 one.holdup,
+                one.beat,
             )
             for one in self._accounts(agent_id)
         ]

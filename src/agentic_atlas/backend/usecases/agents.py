@@ -1,6 +1,7 @@
 """The agents of a user: made, listed, changed, renamed, shared, removed."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from agentic_atlas.backend.domain import lifecycle
@@ -8,13 +9,15 @@ from agentic_atlas.backend.domain.names import check_description, check_name
 from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, AgentRecord, Share, TaskFailure, Token
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.engine.review import end_connections, look_again, maker_names
-from agentic_atlas.backend.rights import Principal, require_share
+from agentic_atlas.backend.rights import Principal, Right, may, require_share
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import agent_info, agent_instance, agent_summary, share_info
 from agentic_atlas.errors import InvalidInput, NotFound
-from agentic_atlas.protocol.caller.agents import AgentInfo, AgentShares, AgentSummary
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentShares, AgentSummary, HeldTask
 from agentic_atlas.protocol.inside.messages import Readmit, ShutOut
 
+MOST_HELD = 100
+"""Tasks of an instance that are shown with it."""
 AT_ONCE = 500
 """Tasks of a deleted agent that are ended in one go."""
 
@@ -51,13 +54,26 @@ async def show(who: Principal, engine: Engine, name: str) -> AgentInfo:
     if not who.visible.may(agent, AccessLevel.MANAGE):
         return agent_info(_summary(who, engine, agent, len(skills)), skills)
     instances = await engine.store.agents.instances(agent.id)
-    used = {one.instance_id: one.used for one in engine.credit.usage(agent.id)}
+    usage = {one.instance_id: one for one in engine.credit.usage(agent.id)}
+    running = _running(engine, agent.id) if may(who, Right.READ_TASKS) else {}
     held = {one.id: token for one in instances if (token := engine.access.token(one.id)) is not None}
     makers = await maker_names(engine, held.values())
-    shown = [agent_instance(one, used.get(one.id, 0), held.get(one.id), makers) for one in instances]
+    shown = [
+        agent_instance(one, usage.get(one.id), held.get(one.id), makers, running.get(one.id, ())) for one in instances
+    ]
     shares = [share_info(share, name) for share, name in await engine.store.shares.named(agent.id)]
     contested, kept_out = engine.contention.of(agent.id), engine.contention.kept_out(agent.id)
     return agent_info(_summary(who, engine, agent, len(skills)), skills, shown, shares, contested, kept_out)
+
+
+def _running(engine: Engine, agent_id: str) -> Mapping[str, Sequence[HeldTask]]:
+    """Return what each instance of an agent has in hand, the oldest first."""
+    found: defaultdict[str, list[HeldTask]] = defaultdict(list)
+    for task in sorted(engine.dispatcher.census.held_by(agent_id), key=lambda one: one.id):
+        its = found[task.instance_id or ""]
+        if len(its) < MOST_HELD:
+            its.append(HeldTask(id=task.id, skill=task.skill, state=task.state.value))
+    return found
 
 
 @use_case

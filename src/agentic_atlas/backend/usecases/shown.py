@@ -34,6 +34,7 @@ from agentic_atlas.protocol.caller.agents import (
     AgentInstance,
     AgentSummary,
     EndedToken,
+    HeldTask,
     NewToken,
     RefusedInstance,
     SecondInstance,
@@ -285,15 +286,28 @@ def skill_info(skill: SkillRecord) -> SkillInfo:
     return passed_on(SkillInfo, skill, input_schema=Raw(skill.input_schema), output_schema=Raw(skill.output_schema))
 
 
-def agent_instance(instance: Instance, used: int, token: AgentToken | None, makers: Mapping[str, str]) -> AgentInstance:
-    """Show an instance; `used` is how many of its slots are taken, `token` what it is connected with.
+def agent_instance(
+    instance: Instance,
+    usage: Usage | None,
+    token: AgentToken | None,
+    makers: Mapping[str, str],
+    tasks: Sequence[HeldTask] = (),
+) -> AgentInstance:
+    """Show an instance; `usage` is what its slots are at, `token` what it is connected with, `tasks` what it runs.
 
     `makers` are the names of who made tokens, by their ids.
     """
+    beat = None if usage is None else usage.beat
+    holdup = None if usage is None else usage.holdup
     return passed_on(
         AgentInstance,
         instance,
-        slots_used=used,
+        slots_used=0 if usage is None else usage.used,
+        cpu=None if beat is None else round(beat.cpu, 1),
+        memory_bytes=None if beat is None else beat.memory or None,
+        lag=None if beat is None else round(beat.lag, 3),
+        holdup=None if holdup is None else holdup.value,
+        tasks=tuple(tasks),
         opened_at=moment(instance.opened_at),
         validated_at=moment(instance.validated_at),
         connected_at=moment(instance.connected_at),

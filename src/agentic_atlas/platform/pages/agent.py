@@ -1,6 +1,6 @@
 """One agent: its instances and skills, its tokens, its tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,16 +16,22 @@ from agentic_atlas.platform.page import PageGroup, View
 from agentic_atlas.platform.pages.agents import success_rates
 from agentic_atlas.platform.pages.tokens import calls_of
 from agentic_atlas.platform.templating import plural
-from agentic_atlas.platform.wording import duration
-from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, SkillInfo, TokenInfo
+from agentic_atlas.platform.wording import duration, size
+from agentic_atlas.protocol.caller.agents import AgentInfo, AgentInstance, HeldTask, SkillInfo, TokenInfo
 from agentic_atlas.protocol.caller.tasks import TaskSummary
 from agentic_atlas.protocol.messages import Delivery, Policy
-from agentic_atlas.protocol.tasks import LEASED
 
 pages = PageGroup("agents")
 
-MOST_RUNNING: Final = 100
-"""Tasks that are looked at for what the slots are used by."""
+_HOLDUPS: Final[Mapping[str, str]] = {
+    "draining": "about to end",
+    "blocked": "its loop is blocked",
+    "refused": "refused tasks lately",
+    "behind": "does not read what is sent",
+}
+"""Why an instance is given no new tasks."""
+MOST_NAMED: Final = 5
+"""Tasks that are named of what an instance runs."""
 MOST_TASKS: Final = 25
 """Tasks that are shown of an agent; the others are on the page of tasks."""
 
@@ -37,11 +43,17 @@ class InstanceRow(msgspec.Struct, frozen=True):
         instance: as it is now.
         tasks: that it runs.
         more: how many it runs besides.
+        cpu: of one core; empty: nobody knows yet.
+        memory: of its process; likewise.
+        held_up: why it is given nothing new; empty: it is.
     """
 
     instance: AgentInstance
-    tasks: Sequence[TaskSummary]
+    tasks: Sequence[HeldTask]
     more: int
+    cpu: str
+    memory: str
+    held_up: str
 
 
 class SkillRow(msgspec.Struct, frozen=True):
@@ -142,15 +154,13 @@ async def show(owner: str, name: str, application: Application, who: Principal, 
     async with turns.turn(who.user.id):
         agent = await agents.show(who, application, f"{owner}/{name}")
         rates = await success_rates(application, who)
-        held = TaskFilter(states=tuple(sorted(LEASED)))
-        running, _ = await tasks.find(who, application, held, agent=agent.full_name, limit=MOST_RUNNING, after=None)
     there = [one for one in agent.instances if one.online]
     return AgentView(
         agent=agent,
         tab="agent",
         manages=manages(agent),
         changes=changes(who, agent),
-        there=rows(there, [task_summary(one) for one in running]),
+        there=[row(one) for one in there],
         gone=[one for one in agent.instances if not one.online],
         skills=[SkillRow(one, policy_words(one.policy, streams=one.streams)) for one in agent.skills],
         success=rates.get(agent.full_name),
@@ -203,13 +213,23 @@ def changes(who: Principal, agent: AgentInfo) -> bool:
     return manages(agent) and role_allows(who.user.role, Right.WRITE_AGENTS)
 
 
-def rows(instances: Sequence[AgentInstance], running: Sequence[TaskSummary]) -> list[InstanceRow]:
-    """Return instances with what they run, as far as it is known."""
-    found = []
-    for one in instances:
-        its = [task for task in running if task.instance_id == one.id][:5]
-        found.append(InstanceRow(one, its, max(0, one.slots_used - len(its))))
-    return found
+def row(instance: AgentInstance) -> InstanceRow:
+    """Return an instance with how it is and what it runs."""
+    named = instance.tasks[:MOST_NAMED]
+    return InstanceRow(
+        instance=instance,
+        tasks=named,
+        more=max(0, instance.slots_used - len(named)),
+        cpu="" if instance.cpu is None else f"{instance.cpu:.0f} %",
+        memory="" if instance.memory_bytes is None else size(instance.memory_bytes),
+        held_up=_held_up(instance),
+    )
+
+
+def _held_up(instance: AgentInstance) -> str:
+    if instance.holdup == "blocked" and instance.lag:
+        return f"its loop is {duration(instance.lag)} late"
+    return _HOLDUPS.get(instance.holdup or "", "")
 
 
 def policy_words(policy: Policy, *, streams: bool) -> list[str]:

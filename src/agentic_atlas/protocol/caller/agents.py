@@ -101,6 +101,15 @@ class SkillInfo(Shown, frozen=True, kw_only=True):
     policy: Policy
 
 
+class HeldTask(Shown, frozen=True, kw_only=True):
+    """A task that an instance has in hand."""
+
+    id: str
+    skill: str
+    state: str
+    """`working` or `input_required`."""
+
+
 class AgentInstance(Shown, frozen=True, kw_only=True):
     """One process of an agent, connected now or lately."""
 
@@ -131,6 +140,17 @@ class AgentInstance(Shown, frozen=True, kw_only=True):
     """It may have the next one by itself before that."""
     token_made_by: str = ""
     """Name of the user who made it; empty when it is not connected, or that is not known."""
+    cpu: float | None = None
+    """Percent of one core that its process took lately, as its last beat said; null before the first, which comes after
+    some seconds, and when it is not connected."""
+    memory_bytes: int | None = None
+    """Resident memory of its process, likewise."""
+    lag: float | None = None
+    """Seconds by which the loop is late that runs its skills, likewise."""
+    holdup: str | None = None
+    """Why it is given no new tasks, whatever slots are free: `draining`, `blocked`, `refused` or `behind`."""
+    tasks: tuple[HeldTask, ...] = ()
+    """What it has in hand, 100 at the most; empty for a key that is not good for reading tasks."""
 
 
 class AgentSummary(Shown, frozen=True, kw_only=True):

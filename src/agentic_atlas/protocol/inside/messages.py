@@ -130,6 +130,12 @@ class Heard(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """How long its oldest result has waited to be acknowledged, by its own clock; 0 when none does."""
     unheard: tuple[RunningAttempt, ...] = ()
     """Attempts that take a slot of it and that several beats in a row have not named."""
+    lag: float = 0.0
+    """How late the loop is that runs its handlers."""
+    cpu: float = 0.0
+    """Percent of one core, over the time since the beat before."""
+    memory: int = 0
+    """Resident bytes; 0: it does not say."""
 
 
 class Reported(msgspec.Struct, frozen=True, tag_field="type"):

@@ -23,7 +23,9 @@ from agentic_atlas.backend.domain.records import (
 from agentic_atlas.backend.engine.logins import Login
 from agentic_atlas.backend.ports import MOST_MESSAGE
 from agentic_atlas.backend.usecases import shown
-from agentic_atlas.protocol.tasks import TaskState
+from agentic_atlas.protocol.caller.agents import HeldTask
+from agentic_atlas.protocol.inside.messages import Heard, InstanceRef
+from agentic_atlas.protocol.tasks import Holdup, TaskState
 from tests.unit.backend.domain.examples import running, task
 
 AGENT = AgentRecord("agt_1", "usr_1", "ada", "hello", 100.0, last_seen_at=150.0)
@@ -104,12 +106,19 @@ def test_an_agent_was_seen_when_it_was_heard_last_or_as_stored() -> None:
 
 def test_an_instance_is_online_until_it_has_left() -> None:
     there = Instance("ins_1", "agt_1", "tok_1", 1, 100.0, pid=7)
-    assert (shown.agent_instance(there, 2, None, {}).online, shown.agent_instance(there, 2, None, {}).slots_used) == (
-        True,
-        2,
-    )
-    left = shown.agent_instance(replace(there, disconnected_at=0.5), 0, None, {})
-    assert (left.online, left.disconnected_at) == (False, at(0.5))
+    here = shown.agent_instance(there, Usage("ins_1", 2, 4), None, {})
+    assert (here.online, here.slots_used, here.cpu, here.memory_bytes, here.holdup) == (True, 2, None, None, None)
+    left = shown.agent_instance(replace(there, disconnected_at=0.5), None, None, {})
+    assert (left.online, left.disconnected_at, left.slots_used) == (False, at(0.5), 0)
+
+
+def test_an_instance_is_as_its_last_beat_said() -> None:
+    there = Instance("ins_1", "agt_1", "tok_1", 1, 100.0, pid=7)
+    beat = Heard(InstanceRef("agt_1", "ins_1", 1), lag=1.23456, cpu=12.34, memory=84_000_000)
+    runs = [HeldTask(id="tsk_1", skill="say", state="working")]
+    here = shown.agent_instance(there, Usage("ins_1", 2, 4, holdup=Holdup.BLOCKED, beat=beat), None, {}, runs)
+    assert (here.lag, here.cpu, here.memory_bytes, here.holdup) == (1.235, 12.3, 84_000_000, "blocked")
+    assert here.tasks == tuple(runs)
 
 
 @pytest.mark.parametrize(

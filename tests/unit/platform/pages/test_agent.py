@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 from msgspec.structs import replace
 
-from agentic_atlas.platform.pages.agent import policy_words, rows
+from agentic_atlas.platform.pages.agent import policy_words, row
 from agentic_atlas.platform.pages.agent_settings import seen_by
+from agentic_atlas.protocol.caller.agents import HeldTask
 from agentic_atlas.protocol.messages import Delivery, Policy
 from tests.unit.platform.test_arrival import AGENT, instance
 
 
-def test_an_instance_is_shown_with_what_it_runs() -> None:
-    running: Any = [SimpleNamespace(id=f"tsk_{n}", instance_id="ins_1" if n else "ins_9") for n in range(8)]
-    (row,) = rows([replace(instance(), slots_used=9)], cast("Any", running))
-    assert [task.id for task in row.tasks] == ["tsk_1", "tsk_2", "tsk_3", "tsk_4", "tsk_5"]
-    assert row.more == 4
-    assert rows([instance()], [])[0].more == 0
+def test_an_instance_is_shown_with_how_it_is_and_what_it_runs() -> None:
+    held = tuple(HeldTask(id=f"tsk_{n}", skill="say", state="working") for n in range(8))
+    told = row(replace(instance(), slots_used=9, tasks=held, cpu=12.34, memory_bytes=84_000_000))
+    assert [task.id for task in told.tasks] == ["tsk_0", "tsk_1", "tsk_2", "tsk_3", "tsk_4"]
+    assert (told.more, told.cpu, told.memory, told.held_up) == (4, "12 %", "84 MB", "")
+    new = row(instance())
+    assert (new.more, new.cpu, new.memory, new.held_up) == (0, "", "", "")
+
+
+def test_why_an_instance_is_given_nothing_new_is_told() -> None:
+    assert row(replace(instance(), holdup="blocked", lag=1.5)).held_up == "its loop is 1.5 s late"
+    assert row(replace(instance(), holdup="draining")).held_up == "about to end"
+    assert row(replace(instance(), holdup="of a later server")).held_up == ""
 
 
 def test_a_policy_is_told_where_it_is_not_the_usual() -> None:

@@ -51,6 +51,12 @@
     timer = setTimeout(look, wait + Math.random() * SOON);
   }
 
+  // What nobody tells of, as it changes all the time, is looked at now and then.
+  function again() {
+    for (const part of parts()) if (part.dataset.every !== undefined) dirty.set(part.id, Infinity);
+    soon();
+  }
+
   // Whoever marks text in a part, to copy it, is not disturbed.
   function marked(part) {
     const selection = getSelection();
@@ -125,6 +131,8 @@
     addEventListener("pagehide", () => say({}));
     addEventListener("pageshow", (event) => { if (event.persisted) hello(); });
     document.addEventListener("visibilitychange", () => soon());
+    const every = Math.min(...parts().map((part) => Number(part.dataset.every) || Infinity));
+    if (every < Infinity) setInterval(again, every * 1_000);
   }
 
   if (parts().length > 0) begin();
