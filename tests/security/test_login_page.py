@@ -126,7 +126,7 @@ def test_a_user_who_is_there_links_what_they_are_known_by_and_removes_it(platfor
 def test_who_is_not_let_in_is_told_so_on_the_page(platform: Platform, opened: Browser) -> None:
     with login_page(opened, platform) as (page, faults):
         signed_in(page, "eve@example.net")
-        page.get_by_text("not_invited").wait_for()
+        page.get_by_text("Nobody here is linked to this log-in").wait_for()
         expect(page.locator("#login")).to_be_visible()
         assert "#" not in page.url
         assert "atlas_session" not in {one["name"] for one in page.context.cookies()}
@@ -137,5 +137,9 @@ def test_who_turns_back_at_the_provider_is_told_so_on_the_page(platform: Platfor
     with login_page(opened, platform) as (page, faults):
         page.get_by_role("link", name="Log in with your organisation").click()
         page.get_by_role("link", name="Cancel").click()
-        page.get_by_text("login_failed").wait_for()
+        page.get_by_text("begin it again, in this browser").wait_for()
         assert faults == []
+    (last,) = json.loads(platform.atlas("audit", "list", "--action", "single_sign_on", "--limit", "1", "--json"))[
+        "items"
+    ]
+    assert (last["outcome"], "access_denied" in last["detail"]["why"]) == ("login_failed", True)

@@ -114,13 +114,16 @@ async def finish(
     code: Given = "",
     state: Given = "",
     iss: Given = "",
+    error: Given = "",
+    error_description: Given = "",
 ) -> Response:
     """Come back from the identity provider, logged in. Needs no API key."""
     visitor, secret = cookies.visitor(request), cookies.value(request, SIGN_ON)
+    fault = " ".join(filter(None, (error, error_description)))
     try:
-        entered = await single_sign_on.finish(None, application, secret, state, code, iss or None, visitor)
-    except AtlasError as error:
-        return _to_page(error)
+        entered = await single_sign_on.finish(None, application, secret, state, code, iss or None, visitor, fault)
+    except AtlasError as refusal:
+        return _to_page(refusal)
     path = return_path(unquote(cookies.value(request, BACK)))
     forgotten = [cookies.kept(request, name, "", 0) for name in (SIGN_ON, BACK)]
     fields = [("location", path), *_PRIVATE, *forgotten]

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agentic_atlas.errors import Busy, Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+from agentic_atlas.errors import Busy, Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.protocol.caller.audit import AuditObject
 from agentic_atlas.protocol.caller.values import Json
 from agentic_atlas.protocol.schemas.words import meant
@@ -37,8 +37,12 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     """Likewise attributes of what is returned."""
     waits: bool = True
     """Whoever asked is answered when the row is on disk; else it is within a second."""
+    done: bool = True
+    """What was done is told of; else what was refused alone."""
     refused: tuple[type[Exception], ...] = (Unauthenticated, Forbidden, NotFound)
     """Errors that say that somebody may not do it: these are told of as well."""
+    why: bool = False
+    """What was wrong is a fact of a refusal: whoever operates the network has to know it."""
 
     def object_of(self, arguments: Mapping[str, Any], result: object = None) -> AuditObject:
         """Return what it was done to, or should have been."""
@@ -78,12 +82,17 @@ AUDITED: Final[Mapping[str, Audited]] = {
     "sessions.end": Audited(kind="session", id_in="session_id"),
     "sessions.end_others": Audited(kind="session"),
     "sessions.end_of": Audited(kind="session", name_in="user"),
-    "single_sign_on.begin_link": Audited(kind="account"),
+    "single_sign_on.begin": Audited(kind="session", done=False, refused=(Unavailable,), why=True),
+    "single_sign_on.begin_link": Audited(
+        kind="account", refused=(Unauthenticated, Forbidden, NotFound, Unavailable), why=True
+    ),
+    # Whose identity it is that is refused, it tells of itself.
     "single_sign_on.finish": Audited(
         kind="session",
         told=("issuer",),
-        shown=("linked", "identity"),
-        refused=(Unauthenticated, Forbidden, Conflict),
+        shown=("linked", "made", "identity"),
+        refused=(Unauthenticated, Unavailable),
+        why=True,
     ),
     "identities.remove": Audited(kind="identity", id_in="identity_id"),
     "identities.remove_of": Audited(kind="identity", id_in="identity_id", told=("user",)),

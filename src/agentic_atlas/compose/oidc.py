@@ -32,6 +32,8 @@ CLOCKS_DIFFER = 30.0
 
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """With a private key all of them: `none`, and what is signed with a secret that we have too, is not among them."""
+_MOST_SAID: Final = 120
+"""Characters of what a provider says is wrong that are told to who operates the network."""
 _FORM: Final = "application/x-www-form-urlencoded"
 _SCOPE: Final = "openid profile email"
 
@@ -187,7 +189,7 @@ def sender(outgoing: Outgoing) -> Send:
         except Unavailable as fault:
             raise _unavailable(f"can't be reached: {fault.message}") from None
         if form is not None and answer.status in _NOT_VOUCHED:
-            raise _refused("it does not take the code")
+            raise _refused(f"it does not take the code{_fault(answer.body)}")
         if not 200 <= answer.status < 300:
             raise _unavailable(f"answered {answer.status}")
         return answer.body
@@ -200,6 +202,22 @@ _SIGNATURE_ALONE: Final[Any] = {
     f"verify_{what}": what == "signature" for what in ("signature", "exp", "nbf", "iat", "aud", "iss", "sub", "jti")
 }
 """What else a token says is checked by Authlib, by our clock."""
+
+
+class _Fault(msgspec.Struct, frozen=True):
+    """What a provider says is wrong (RFC 6749 section 5.2)."""
+
+    error: str
+    error_description: str = ""
+
+
+def _fault(body: bytes) -> str:
+    try:
+        said = msgspec.json.decode(body, type=_Fault)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    text = f"{said.error} {said.error_description}".strip()[:_MOST_SAID]
+    return ": " + "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _fits(key: Mapping[str, Any], header: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ environment asked, for it would resolve names by itself.
 
 import asyncio
 import ipaddress
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -69,7 +70,7 @@ class Outgoing:
             async with asyncio.timeout(self._within):
                 return await self._asked(httpx.URL(url), fields, form)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, UnicodeError) as fault:
-            raise _failed(f"does not answer ({type(fault).__name__})") from None
+            raise _failed(_why(fault)) from None
 
     async def _asked(self, url: httpx.URL, fields: Mapping[str, str], form: bytes | None) -> OutgoingAnswer:
         named = url.host.lower() in self._named
@@ -122,6 +123,19 @@ def _is_public(address: IpAddress) -> bool:
 def _host(name: str) -> str:
     host = httpx.URL(name).host if "://" in name else name
     return host.lower().strip("[]")
+
+
+def _why(fault: BaseException) -> str:
+    """Say why there was no answer: of a certificate too, which is nobody's secret and what most often is wrong."""
+    cause: BaseException | None = fault
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                "has a certificate that is not trusted here, give `atlas up` its authority with SSL_CERT_FILE "
+                f"({cause.verify_message})"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return f"does not answer ({type(fault).__name__})"
 
 
 def _failed(why: str) -> Unavailable:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from agentic_atlas.compose.oidc import sender
 from agentic_atlas.compose.outgoing import OUTGOING_ANSWER, Outgoing, is_public
 from agentic_atlas.errors import Unavailable
+from tests.certificates import certificate
 
 PUBLIC = ("8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1")
 INSIDE = (
@@ -97,6 +100,14 @@ async def test_nothing_on_this_machine_is_asked_however_it_is_written(host: str)
 async def test_what_is_no_address_is_not_asked(url: str) -> None:
     with pytest.raises(Unavailable):
         await STRICT.ask(url, {})
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_with_what_names_its_authority(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(tmp_path))
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context) as server:
+        with pytest.raises(Unavailable, match="with SSL_CERT_FILE"):
+            await NAMED.ask(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {})
 
 
 async def test_of_a_name_with_several_addresses_all_have_to_be_public() -> None:

@@ -55,7 +55,7 @@ def test_each_use_case_that_changes_something_is_told_of_or_said_not_to_be() -> 
         "keys.revoke",
         "sessions.log_out",
     }
-    assert changing == set(AUDITED) | UNTOLD
+    assert changing == {name for name, audited in AUDITED.items() if audited.done} | UNTOLD
     assert not set(AUDITED) & UNTOLD
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from agentic_atlas.compose.oidc import CLOCKS_DIFFER, KEYS_AGAIN, METADATA_FOR, Fields, OpenIdProvider
+from agentic_atlas.compose.oidc import CLOCKS_DIFFER, KEYS_AGAIN, METADATA_FOR, Fields, OpenIdProvider, sender
+from agentic_atlas.compose.outgoing import Outgoing, OutgoingAnswer
 from agentic_atlas.errors import AtlasError, ConfigurationError, Unauthenticated, Unavailable
 
 ISSUER, BACK = "https://id.example.org", "https://atlas.example.org/login/oidc/callback"
@@ -186,6 +187,33 @@ async def test_a_provider_that_calls_itself_otherwise_or_says_nonsense_is_not_th
         with pytest.raises(Unavailable) as error:
             await provider.client.address(BACK, state="s", nonce="n", verifier="v")
         assert error.value.code == "provider_unavailable"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            b'{"error":"invalid_client","error_description":"it is\\nwrong"}',
+            ": invalid_client it is?wrong",
+        ),
+        (b'{"error":"invalid_grant"}', ": invalid_grant"),
+        (b'{"error":"' + b"x" * 500 + b'"}', ": " + "x" * 120),
+        (b"<html>", ""),
+        (b'{"error":7}', ""),
+    ],
+)
+async def test_why_a_code_is_not_taken_is_said_as_the_provider_says_it(body: bytes, told: str) -> None:
+    class Refusing(Outgoing):
+        async def ask(self, url: str, fields: Mapping[str, str], form: bytes | None = None) -> OutgoingAnswer:
+            return OutgoingAnswer(401, body)
+
+    with pytest.raises(Unauthenticated) as refused:
+        await sender(Refusing([], resolved))(f"{ISSUER}/token", {}, b"code=c")
+    assert refused.value.message.endswith(f"it does not take the code{told}")
+
+
+async def resolved(host: str, port: int) -> Sequence[str]:
+    return []
 
 
 @pytest.mark.parametrize("issuer", ["http://id.example.org", "id.example.org", "https://", "https://a/?b=c", "ftp://a"])

@@ -206,6 +206,8 @@ class Entered(msgspec.Struct, frozen=True):
     """Id of the identity that it was begun with; empty: it was a password."""
     linked: bool = False
     """The identity is the user's since then."""
+    made: bool = False
+    """So is the user there."""
 
     @property
     def id(self) -> str:

@@ -22,6 +22,7 @@ from agentic_atlas.backend.domain.audit import (
     AuditEvent,
     ChainCheck,
     ChainHead,
+    bounded,
     broken,
     older,
 )
@@ -81,7 +82,8 @@ class _Refusals:
         `holder` is whose room it takes, `asker` who it is of whom only that is known any more.
         """
         who, what, room = event.who, event.object, len(self._counted) < MOST_COUNTED
-        exact = (holder, neighbourhood(event.address), who.kind, who.id, what.id or what.name)
+        facts = tuple(map(str, event.detail.values()))
+        exact = (holder, neighbourhood(event.address), who.kind, who.id, what.id or what.name, *facts)
         # Of the last ones there are few: as many as there are actions and codes.
         alike = ((exact, room and self._held[holder] < MOST_OF_ONE), ((holder,), room), ((), True))
         for whose, fits in alike:
@@ -167,10 +169,26 @@ class AuditTrail:
         if write is not None:
             await write.over()
 
-    def refuse(self, who: Principal | AuditActor | None, action: str, what: AuditObject, code: str) -> None:
-        """Have it written that this was asked for and refused, within a second; like ones of a minute are counted."""
+    def refuse(
+        self,
+        who: Principal | AuditActor | None,
+        action: str,
+        what: AuditObject,
+        code: str,
+        detail: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Have it written that this was asked for and refused, within a second; like ones of a minute are counted.
+
+        Where `why` is among the facts, it is something that whoever operates the network has to know: it is logged too.
+        """
         event = AuditEvent(
-            at=self._clock(), who=_actor(who), action=action, object=what, outcome=code, address=ADDRESS.get()
+            at=self._clock(),
+            who=_actor(who),
+            action=action,
+            object=what,
+            outcome=code,
+            address=ADDRESS.get(),
+            detail=bounded(detail or {}),
         )
         asker, user = NOBODY, who.user if isinstance(who, Principal) else None  # all others just say who they are
         if user is not None:
@@ -178,6 +196,8 @@ class AuditTrail:
         told = self._refused[user is not None].take(event, asker.id or neighbourhood(event.address), asker)
         if told is not None:
             self._add(told)
+            if why := told.detail.get("why"):
+                self._log.warning("refused", action=action, code=code, why=why)
 
     async def run(self) -> None:
         """Write again and again, until cancelled."""

@@ -150,21 +150,25 @@ def _told(
 
     @wraps(function)
     async def told(who: Who, application: Application, /, *args: P.args, **kwargs: P.kwargs) -> Any:
-        trail = application._engine.trail
-        arguments = signature.bind(who, application, *args, **kwargs).arguments
         try:
             result = await asked(who, application, *args, **kwargs)
         except audited.refused as refusal:
-            code = refusal.code if isinstance(refusal, AtlasError) else type(refusal).__name__
-            trail.refuse(who, name, await _refused(application._engine, audited, arguments), code)
+            arguments = signature.bind(who, application, *args, **kwargs).arguments
+            code, why = _said(refusal)
+            about = await _refused(application._engine, audited, arguments)
+            application._engine.trail.refuse(who, name, about, code, {"why": why} if audited.why else None)
             raise
         except _UNCHANGED:
             raise
         except Exception as fault:
-            # Nobody knows how far it came.
-            code = fault.code if isinstance(fault, AtlasError) else AtlasError.default_code
-            trail.note(who, name, audited.object_of(arguments), audited.facts(arguments), outcome=code)
+            if audited.done:  # Nobody knows how far it came.
+                arguments = signature.bind(who, application, *args, **kwargs).arguments
+                about, facts = audited.object_of(arguments), audited.facts(arguments)
+                application._engine.trail.note(who, name, about, facts, outcome=_said(fault)[0])
             raise
+        if not audited.done:
+            return result
+        trail, arguments = application._engine.trail, signature.bind(who, application, *args, **kwargs).arguments
         by = await _doer(application._engine, who, result)
         trail.note(by, name, audited.object_of(arguments, result), audited.facts(arguments, result))
         if audited.waits:
@@ -172,6 +176,11 @@ def _told(
         return result
 
     return cast("Callable[Concatenate[Who, Application, P], T]", told)
+
+
+def _said(error: Exception) -> tuple[str, str]:
+    """Return code and message of an error."""
+    return (error.code, error.message) if isinstance(error, AtlasError) else (AtlasError.default_code, "")
 
 
 async def _refused(engine: Engine, audited: Audited, arguments: Mapping[str, Any]) -> AuditObject:

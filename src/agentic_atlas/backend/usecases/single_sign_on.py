@@ -5,18 +5,19 @@ tomorrow, and never lets anybody in as a user who is there.
 """
 
 import re
+from collections.abc import Mapping
 from itertools import count
 
 from msgspec.structs import replace
 
 from agentic_atlas.backend.accounts import SignOn, Vouched
+from agentic_atlas.backend.domain.audit import SYSTEM
 from agentic_atlas.backend.domain.names import check_user_name
 from agentic_atlas.backend.domain.people import (
     Entered,
     LinkedIdentity,
     Visitor,
     enabled,
-    login_failed,
 )
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
@@ -24,9 +25,12 @@ from agentic_atlas.backend.engine.signing_on import Linker
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
+from agentic_atlas.protocol.caller.values import Json
 
 _ODD = re.compile(r"[^a-z0-9_-]+")
 _LONGEST = 60
+_MOST_SAID = 120
 
 
 @use_case
@@ -57,11 +61,19 @@ async def begin_link(
 
 @use_case
 async def finish(
-    who: Principal | None, engine: Engine, secret: str, state: str, code: str, issuer: str | None, visitor: Visitor
+    who: Principal | None,
+    engine: Engine,
+    secret: str,
+    state: str,
+    code: str,
+    issuer: str | None,
+    visitor: Visitor,
+    fault: str = "",
 ) -> Entered:
     """Begin a session of whoever came back from the provider with this code.
 
-    `secret` is what their browser kept; `issuer` who the answer says it is of (RFC 9207), if it does.
+    `secret` is what their browser kept; `issuer` who the answer says it is of (RFC 9207), if it does; `fault` what the
+    provider says was wrong. What is raised says what was wrong to who operates the network: show strangers the code.
 
     Raises:
         Unauthenticated: it was not begun in this browser, or the provider vouches for nobody; they are to be linked,
@@ -72,16 +84,19 @@ async def finish(
     """
     sign_on = _sign_on(engine)
     departure = engine.people.signing_on.back(secret, state, engine.clock())
-    if issuer not in (None, sign_on.provider.issuer) or not code:
-        raise login_failed()
+    if issuer not in (None, sign_on.provider.issuer):
+        raise _failed(f"the answer is of {_shown(issuer)}, and ATLAS_OIDC_ISSUER of another one")
+    if not code:
+        raise _failed(f"the identity provider let nobody in: {_shown(fault)}")
     vouched = await sign_on.provider.vouch(
         departure.redirect_uri, code=code, nonce=departure.nonce, verifier=departure.verifier
     )
     linker, issuer = departure.linker, sign_on.provider.issuer
     identity = LinkedIdentity(issuer, vouched.subject, linker.user_id if linker else "", engine.clock())
+    known = linker is not None or await engine.store.accounts.identified(issuer, vouched.subject) is not None
     user = await (_linked(engine, identity, linker) if linker else _user(engine, sign_on, identity, vouched))
     if user.disabled_at is not None:
-        raise login_failed()
+        raise _failed(f"{user.name} is disabled")
     # Linked with a password that is another one by now, they would come in by what it was taken from them with.
     entry = enabled if linker is None else linker.entry
     entered = await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy, entry)
@@ -89,8 +104,17 @@ async def finish(
     if now is None or now.id != user.id:
         # It was removed meanwhile, and maybe before this session was there to be ended with it.
         await engine.people.end(user_id=user.id, id=entered.id)
-        raise login_failed()
-    return replace(entered, identity=identity.id, linked=linker is not None)
+        raise _failed(f"the identity was taken from {user.name} meanwhile")
+    return replace(entered, identity=identity.id, linked=linker is not None, made=not known)
+
+
+def _failed(why: str) -> Unauthenticated:
+    return Unauthenticated(f"the log-in failed: {why}", code="login_failed")
+
+
+def _shown(said: str | None) -> str:
+    """Return what came from elsewhere as it may be read: on one line, and not much of it."""
+    return "".join(one if one.isprintable() else "?" for one in said or "no reason")[:_MOST_SAID]
 
 
 async def _depart(engine: Engine, redirect_uri: str, visitor: Visitor, linker: Linker | None = None) -> tuple[str, str]:
@@ -122,7 +146,16 @@ async def _linked(engine: Engine, identity: LinkedIdentity, linker: Linker) -> U
     held_by = await accounts.identified(identity.issuer, identity.subject)
     if held_by is None or held_by.id == linker.user_id:
         raise _begun_by_nobody()
+    by = AuditActor(kind="user", id=who.user.id, user_id=who.user.id, name=who.user.name)
+    _tell(engine, by, identity, "identity_taken", {"why": f"it is linked to {held_by.name}"})
     raise Conflict("this log-in is somebody else's here", code="identity_taken")
+
+
+def _tell(
+    engine: Engine, who: AuditActor | None, identity: LinkedIdentity, code: str, detail: Mapping[str, Json]
+) -> None:
+    """Have the audit log tell of whom it is that nobody here is, or somebody else."""
+    engine.trail.refuse(who, "single_sign_on.finish", AuditObject(kind="identity", id=identity.id), code, detail)
 
 
 def _begun_by_nobody() -> Unauthenticated:
@@ -136,11 +169,14 @@ async def _user(engine: Engine, sign_on: SignOn, identity: LinkedIdentity, vouch
     if user is not None:
         return user
     if not sign_on.create or not _invited(sign_on, vouched):
+        why = "nobody is linked to it, and nobody is made" if not sign_on.create else "its domain is not among those"
+        who = {"subject": _shown(vouched.subject), "email": _shown(vouched.email or "none that is verified")}
+        _tell(engine, None, identity, "not_invited", {"why": why, "issuer": identity.issuer, **who})
         raise Forbidden(
             "nobody here is linked to this log-in: log in with your password and link it, or ask an administrator",
             code="not_invited",
         )
-    made = await _made(engine, sign_on, vouched)
+    made = await _made(engine, sign_on, identity, vouched)
     if not await accounts.link(replace(identity, user_id=made.id)):
         raise Unauthenticated("this log-in has just been used elsewhere: try again", code="login_failed")
     return made
@@ -151,7 +187,7 @@ def _invited(sign_on: SignOn, vouched: Vouched) -> bool:
     return not sign_on.domains or domain in sign_on.domains
 
 
-async def _made(engine: Engine, sign_on: SignOn, vouched: Vouched) -> User:
+async def _made(engine: Engine, sign_on: SignOn, identity: LinkedIdentity, vouched: Vouched) -> User:
     """Make a user who is called as at the provider, or almost so where somebody is called that here."""
     called = (vouched.name or vouched.email).partition("@")[0].lower()
     base = _ODD.sub("-", called)[:_LONGEST].strip("-_") or "user"
@@ -162,5 +198,7 @@ async def _made(engine: Engine, sign_on: SignOn, vouched: Vouched) -> User:
             await engine.store.users.add(user)
         except (Conflict, InvalidInput):
             continue
+        made = AuditObject(kind="user", id=user.id, name=user.name)
+        engine.trail.note(SYSTEM, "users.create", made, {"role": user.role, "identity": identity.id})
         return user
     raise AssertionError("numbers do not end")

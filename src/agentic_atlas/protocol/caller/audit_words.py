@@ -80,6 +80,7 @@ _WORDS: Mapping[str, Callable[[Json], str]] = {
     "issuer": lambda fact: f"by {_plain(fact)}",
     "identity": lambda fact: f"with identity {_plain(fact)}" if fact else "",
     "linked": lambda fact: "linked to them now" if fact else "",
+    "made": lambda fact: "made by it" if fact else "",
     "tokens": lambda fact: f"ended {_count(fact, 'token')}",
     "connected": lambda fact: f"closed {_count(fact, 'connection')}",
     "retry_of": lambda fact: f"again {_plain(fact)}",

@@ -151,6 +151,16 @@ async def test_a_refusal_is_told_once_a_minute_and_counted_meanwhile(world: Worl
     assert (await world.told())[3:] == [("keys.use", "key_invalid", {})]
 
 
+async def test_why_something_was_refused_is_a_fact_of_its_row_and_in_the_servers_log_once_a_minute(
+    world: World,
+) -> None:
+    for why in ("no answer", "no answer", "no certificate"):
+        world.trail.refuse(None, "single_sign_on.begin", NOTHING, "provider_unavailable", {"why": why})
+    await world.trail.settle()
+    assert [detail for *_, detail in await world.told()] == [{"why": "no answer"}, {"why": "no certificate"}]
+    assert world.log.at("warning") == ["refused", "refused"]
+
+
 def ask(world: World, address: str, token: str = "", who: Principal | None = None) -> None:
     ADDRESS.set(address)
     world.trail.refuse(who, "tokens.revoke", AuditObject(kind="token", id=token), "token_not_found")

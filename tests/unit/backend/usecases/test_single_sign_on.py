@@ -14,7 +14,8 @@ from agentic_atlas.backend.domain.records import ApiKey, Role
 from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import RECENT_LOGIN, Principal
 from agentic_atlas.backend.usecases import accounts, identities, keys, sessions, single_sign_on, users
-from agentic_atlas.errors import AtlasError, Conflict, Forbidden, NotFound, Unauthenticated
+from agentic_atlas.errors import AtlasError, Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
+from agentic_atlas.protocol.caller.audit import AuditEntry
 from tests.unit.backend.network import Network
 
 BACK, HERE = "http://atlas/login/oidc/callback", Visitor("10.0.0.1")
@@ -222,6 +223,76 @@ async def test_the_log_tells_whether_an_identity_was_linked_and_which() -> None:
     rows = await network.store.audit.find(AuditFilter(action="single_sign_on.finish"), limit=9)
     told = [(row.detail["linked"], row.detail["identity"]) for row in rows]
     assert sorted(told) == [(False, linked.identity), (True, linked.identity)]
+
+
+async def refusals(network: Network) -> list[AuditEntry]:
+    await network.engine.trail.settle()
+    found = await network.store.audit.find(AuditFilter(action="single_sign_on"), limit=9)
+    return [row for row in found if row.outcome != "ok"]
+
+
+async def test_the_log_tells_who_was_not_let_in_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = prepared(create=False)
+    with pytest.raises(Forbidden):
+        await back(network, "eve@example.org")
+    (row,) = await refusals(network)
+    assert (row.outcome, row.who.kind, row.object.kind) == ("not_invited", "nobody", "identity")
+    assert row.detail == {
+        "issuer": Vouching.issuer,
+        "subject": "sub-eve@example.org",
+        "email": "eve@example.org",
+        "why": "nobody is linked to it, and nobody is made",
+    }
+
+
+async def test_the_log_tells_who_wanted_an_identity_that_is_somebody_elses() -> None:
+    network = prepared()
+    ada, eve = await with_password(network), await with_password(network, "eve")
+    await back(network, "ada", ada)
+    with pytest.raises(Conflict):
+        await back(network, "ada", eve)
+    (row,) = await refusals(network)
+    assert (row.outcome, row.who.name, row.detail) == ("identity_taken", "eve", {"why": "it is linked to ada"})
+
+
+async def test_the_log_tells_of_a_user_who_is_made_and_of_who_came_in_that_they_were() -> None:
+    network = prepared()
+    for _ in range(2):
+        await back(network, "ada")
+    (made,) = await network.store.audit.find(AuditFilter(action="users.create"), limit=9)
+    assert (made.who.kind, made.object.name, made.detail["role"]) == ("system", "ada", "viewer")
+    rows = await network.store.audit.find(AuditFilter(action="single_sign_on.finish"), limit=9)
+    assert [(row.detail["made"], row.detail["identity"]) for row in rows] == [
+        (False, made.detail["identity"]),
+        (True, made.detail["identity"]),
+    ]
+
+
+async def test_what_the_provider_says_is_wrong_is_in_the_log_on_one_line_and_short() -> None:
+    network = prepared()
+    address, secret = await single_sign_on.begin(None, network.application, BACK, HERE)
+    state = parse_qs(address)["state"][0]
+    said = "access_denied he would not\n" + "x" * 500
+    with pytest.raises(Unauthenticated):
+        await single_sign_on.finish(None, network.application, secret, state, "", None, HERE, said)
+    (row,) = await refusals(network)
+    why = str(row.detail["why"])
+    assert why.startswith("the log-in failed: the identity provider let nobody in: access_denied he would not?xxx")
+    assert len(why) < 200
+
+
+async def test_a_provider_that_cannot_be_had_is_told_of_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = prepared()
+
+    async def away(*_: object, **__: object) -> str:
+        raise Unavailable("the identity provider can't be reached", code="provider_unavailable")
+
+    monkeypatch.setattr(Vouching, "address", away)
+    with pytest.raises(Unavailable):
+        await single_sign_on.begin(None, network.application, BACK, HERE)
+    (row,) = await refusals(network)
+    assert (row.action, row.outcome) == ("single_sign_on.begin", "provider_unavailable")
+    assert row.detail == {"why": "the identity provider can't be reached"}
 
 
 async def test_who_is_disabled_is_not_let_in_nor_an_answer_of_another_issuer_or_without_a_code() -> None:

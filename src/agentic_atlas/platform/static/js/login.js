@@ -5,6 +5,17 @@ const API = "/api/v1";
 const form = (id) => document.getElementById(id);
 const say = (text) => { form("said").textContent = text; };
 
+// What the address tells is a code: whoever can have a link opened must not write on this page.
+const FAILED = {
+  provider_unavailable: "The identity provider can't be used now: try again in a minute. Why is in the server's log.",
+  login_failed: "The identity provider's log-in did not work here: begin it again, in this browser. "
+    + "Whoever runs this network finds why in its audit log.",
+  not_invited: "Nobody here is linked to this log-in: log in with your password and link it in the settings, "
+    + "or ask an administrator.",
+  identity_taken: "This log-in is somebody else's here: log in at the provider as yourself, or ask an administrator.",
+  too_many_logins: "Too many people log in: try again in a minute.",
+};
+
 function show(id) {
   for (const one of document.querySelectorAll(".login form")) one.hidden = one.id !== id;
 }
@@ -44,7 +55,7 @@ function whenSent(id, act) {
 async function begin() {
   const behind = new URLSearchParams(location.hash.slice(1));
   const secret = behind.get("invitation");
-  if (behind.has("failed")) say(`The provider's log-in did not work: ${behind.get("failed")}`);
+  if (behind.has("failed")) say(FAILED[behind.get("failed")] ?? FAILED.login_failed);
   history.replaceState(null, "", location.pathname + location.search);
   whenSent("login", (said) => enter(said.name.value, said.password.value, said.code.value));
   whenSent("invitation", async (said) => {
