@@ -34,11 +34,13 @@ class GroupsView(SettingsPage, frozen=True):
         groups: by name.
         after: the name after which this part begins; empty: it is the first.
         next: the name after which there are more; empty: there are none.
+        asked: name of a group that was asked for and not made.
     """
 
     groups: Sequence[GroupInfo]
     after: str
     next: str
+    asked: str
 
 
 class GroupView(SettingsPage, frozen=True):
@@ -48,11 +50,13 @@ class GroupView(SettingsPage, frozen=True):
         group: itself.
         shares: full names of agents that are shared with it, each with what for.
         known: names of users who are not in it.
+        asked: name of a user who was to be added and was not.
     """
 
     group: GroupInfo
     shares: Sequence[tuple[str, str]]
     known: Sequence[str]
+    asked: str
 
 
 @pages.page("GET", PATH, _LIST)
@@ -67,7 +71,7 @@ async def create(
     body: GroupRequest, request: Request, application: Application, who: Principal
 ) -> GroupsView | Response:
     """Make a group that nobody is in, and show it."""
-    view = partial(_all, application, who)
+    view = partial(_all, application, who, asked=body.name)
 
     async def created() -> Response:
         group, _ = await groups.create(who, application, body.name.strip())
@@ -88,12 +92,12 @@ async def add(
     name: str, body: GroupRequest, request: Request, application: Application, who: Principal
 ) -> GroupView | Response:
     """Have a user in a group."""
-    view = partial(_one, name, application, who)
+    view = partial(_one, name, application, who, asked=body.name)
 
     async def added() -> GroupView:
         user = body.name.strip()
         await groups.add(who, application, name, user)
-        return await view(FormOutcome("members", f"{user} is in it."))
+        return await _one(name, application, who, FormOutcome("members", f"{user} is in it."))
 
     return await after_form(request, who, "members", added(), view=view, template=_TEMPLATE)
 
@@ -135,7 +139,12 @@ def _with(group: GroupInfo) -> str:
 
 
 async def _all(
-    application: Application, who: Principal, said: FormOutcome | None = None, *, after: str | None = None
+    application: Application,
+    who: Principal,
+    said: FormOutcome | None = None,
+    *,
+    after: str | None = None,
+    asked: str = "",
 ) -> GroupsView:
     # Others see those that they are in (`groups.find`), and share with them where an agent's settings are.
     require(who, Right.MANAGE_USERS)
@@ -147,10 +156,13 @@ async def _all(
         groups=shown,
         after=after or "",
         next=shown[-1].name if len(found) > IN_PAGE else "",
+        asked=asked,
     )
 
 
-async def _one(name: str, application: Application, who: Principal, said: FormOutcome | None = None) -> GroupView:
+async def _one(
+    name: str, application: Application, who: Principal, said: FormOutcome | None = None, *, asked: str = ""
+) -> GroupView:
     group, shares = await groups.show(who, application, name)
     known = [user.name for user, _ in await users.find(who, application, limit=MOST_NAMES, after=None)]
     return GroupView(
@@ -159,4 +171,5 @@ async def _one(name: str, application: Application, who: Principal, said: FormOu
         group=group,
         shares=[(agent, access.value) for agent, access in shares],
         known=[one for one in known if one not in group.members],
+        asked=asked,
     )

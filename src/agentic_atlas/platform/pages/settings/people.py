@@ -35,6 +35,7 @@ class PeopleView(SettingsPage, frozen=True, kw_only=True):
         next: the name after which there are more; empty: there are none.
         invitations: links that can still be used, newest first.
         made: the one that was just made, with its link, this once; None: none was.
+        asked: whom a link was asked for that was not made.
     """
 
     users: Sequence[tuple[ListedUser, str]]
@@ -42,6 +43,7 @@ class PeopleView(SettingsPage, frozen=True, kw_only=True):
     next: str
     invitations: Sequence[InvitationInfo]
     made: NewInvitation | None = None
+    asked: str = ""
 
 
 @pages.page("GET", PATH, _TEMPLATE)
@@ -67,7 +69,7 @@ async def invite(
         shown = passed_on(NewInvitation, invitation_info(made, user), link=link)
         return await view_of(application, who, said, made=shown)
 
-    view = partial(view_of, application, who)
+    view = partial(view_of, application, who, asked=body.user)
     return await after_form(request, who, "invite", invited(), view=view, template=_TEMPLATE)
 
 
@@ -92,6 +94,7 @@ async def view_of(
     *,
     after: str | None = None,
     made: NewInvitation | None = None,
+    asked: str = "",
 ) -> PeopleView:
     """Return who is in the network."""
     found = [listed_user(*one) for one in await users.find(who, application, limit=IN_PAGE + 1, after=after)]
@@ -104,6 +107,7 @@ async def view_of(
         next=shown[-1].name if len(found) > IN_PAGE else "",
         invitations=[invitation_info(*one) for one in await invitations.find(who, application)],
         made=made,
+        asked=asked,
     )
 
 

@@ -37,6 +37,7 @@ async def test_a_group_is_made_filled_emptied_and_deleted() -> None:
     assert (view.group.members, view.known) == (["ada"], ["root"])
     nobody = await groups.add("readers", GroupRequest(name="nobody"), form(), on, root)
     assert "there is no user" in refusal(nobody, 404)
+    assert 'value="nobody"' in refusal(nobody, 404)
     await agents.share(root, on, "ada/hello", ["group:readers"], AccessLevel.MANAGE)
     assert (await groups.show("readers", on, root)).shares == [("ada/hello", "manage")]
     assert page(await groups.remove("readers", "ada", form(), on, root)).group.members == []
