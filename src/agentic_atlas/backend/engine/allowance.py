@@ -5,7 +5,7 @@ addresses keeps out nobody but itself.
 """
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Generic, TypeAlias, TypeVar
 
@@ -54,21 +54,26 @@ class Holders(Generic[K]):
             del self._last[where]
 
     def first_of_the_largest(self) -> K | None:
-        """Return what is to go when there is no room: the oldest of the network that holds most, in the one that does.
+        """Return the oldest `of_the_largest`; None: nobody holds anything."""
+        return next(iter(self.of_the_largest()), None)
 
-        None: nobody holds anything.
+    def of_the_largest(self) -> Collection[K]:
+        """Return of what one is to go when there is no room, the oldest first: all of the network that holds most.
+
+        It is the smallest one that does, in the next larger one that does.
         """
         where: Networks = ()
         while inside := self._held.get(where):
             where = (*where, max(inside, key=inside.__getitem__))
-        return next(iter(self._last.get(where, {})), None)
+        return self._last.get(where, {}).keys()
 
 
 class Allowance:
     """Counts what was done for each key (a user, an address) in a sliding window.
 
     Memory is bounded: when as many keys as are held were active within the window, a new one takes the place of the
-    oldest of the network that holds most; where it is not known who holds them, of the oldest.
+    one that did least in the network that holds most, for to do much once more is not to be had by making up others;
+    where it is not known who holds them, of the oldest.
 
     Args:
         most: times in one window.
@@ -99,7 +104,8 @@ class Allowance:
         if times is None:
             times = deque(maxlen=self._most)
             if len(self._times) >= self._keys:
-                self._forget(self._holders.first_of_the_largest() or next(iter(self._times)))
+                held = self._holders.of_the_largest()
+                self._forget(min(held, key=self._did) if held else next(iter(self._times)))
         times.append(now)
         self._times[key] = times
         if where:
@@ -112,6 +118,9 @@ class Allowance:
             times.pop()
             if not times:
                 self._forget(key)
+
+    def _did(self, key: str) -> int:
+        return len(self._times[key])
 
     def _expire(self, now: float) -> None:
         while self._times:

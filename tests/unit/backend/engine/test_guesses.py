@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import count
+
 import pytest
 
 from agentic_atlas.backend.engine.guesses import (
@@ -84,6 +87,25 @@ def test_whoever_makes_up_names_from_many_addresses_fills_the_room_of_nobody_els
         guesses.begin(f"more {number}", "2001:db8:1:13::1", "", 2.0)
     with pytest.raises(Busy):
         guesses.begin("one more", "2001:db8:1:13::2", "", 2.0)
+
+
+@pytest.mark.parametrize("between", [2, 6, 12])
+def test_whoever_fills_the_room_with_names_forgets_nothing_of_their_own_guesses_by_it(between: int) -> None:
+    guesses, names, begun = Guesses(held=300), count(), 0
+    for number in range(300):
+        guesses.begin(f"made up {next(names)}", f"2001:db8:1:{number % 100:x}::1", "", 0.0)
+    guessers = [f"2001:db8:1:{number:x}::1" for number in range(100, 110)]
+    for place in guessers:
+        with suppress(Busy):
+            for turn in range(ADDRESS_TRIES):
+                with suppress(Busy):
+                    wrong(guesses, 1, place)
+                    begun += 1
+                # Its network holds most then, and what it held first would make place.
+                if turn % 3 == 2:
+                    for _ in range(between):
+                        guesses.begin(f"made up {next(names)}", place, "", 0.0)
+    assert begun <= SIEGE + BESIEGED_TRIES * len(guessers)
 
 
 def test_an_account_that_is_tried_from_everywhere_has_fewer_tries_at_each_address_and_never_none() -> None:
