@@ -24,7 +24,7 @@ def about(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
         output.document(found)
         return
     clock = times.clock(utc=utc, iso=iso)
-    rows = (f"{count:,} {name.replace('_', ' ')}" for name, count in found.rows.items())
+    rows = (f"{name.replace('_', ' ')} {count:,}" for name, count in found.rows.items())
     output.fields(
         [
             ("version", found.version),
