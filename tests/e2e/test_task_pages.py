@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, timedelta, timezone
 from itertools import product
 
 import pytest
@@ -48,6 +49,12 @@ async def talk(ctx: Context, times: int) -> AsyncIterator[str]:
         await ctx.progress(number / times, f"at {number}")
         ctx.log.info("said", number=number)
         yield f"{number} "
+
+@agent.skill
+async def many(ctx: Context, times: int) -> str:
+    for number in range(times):
+        ctx.log.info("said", number=number)
+    return "done"
 
 @agent.skill
 async def endless(ctx: Context) -> str:
@@ -144,6 +151,49 @@ def test_nothing_moves_on_the_page_of_a_task_while_it_runs(desk: Platform, opene
         expect(page.locator("h1")).to_contain_text("completed")
         expect(page.locator(".events")).to_contain_text("said number=7")
         assert page.evaluate("window.shifted") == []
+        assert one.faults == []
+
+
+def test_events_of_a_long_task_are_shown_further_back_on_demand(desk: Platform, opened: Browser) -> None:
+    with window(opened, desk) as one, Client(desk.url, api_key=desk.api_key) as atlas:
+        log_in(one)
+        task = atlas.submit("desk", "many", times=130)
+        task.result()
+        page = one.go(f"/tasks/{task.id}")
+        expect(page.locator(".event")).to_have_count(100)
+        expect(page.locator("#events")).to_contain_text("earlier events are not shown")
+        page.get_by_role("link", name="show more").click()
+        expect(page.locator(".event")).to_have_count(task.refresh().last_seq)
+        expect(page.locator(".event").first).to_contain_text("submitted")
+        expect(page.locator("#events")).not_to_contain_text("not shown")
+        assert one.faults == []
+
+
+def test_tasks_are_looked_for_between_times_of_whoever_looks(desk: Platform, opened: Browser) -> None:
+    with (
+        window(opened, desk, timezone_id="Asia/Tokyo") as one,
+        Client(desk.url, api_key=desk.api_key) as atlas,
+    ):
+        log_in(one)
+        task = atlas.submit("desk", "many", times=1)
+        task.result()
+        made = task.info.created_at.astimezone(timezone(timedelta(hours=9)))
+        page = one.go("/tasks?skill=many")
+        until = f"{made + timedelta(minutes=5):%Y-%m-%dT%H:%M}"
+        page.get_by_label("From").fill(f"{made - timedelta(minutes=5):%Y-%m-%dT%H:%M}")
+        page.get_by_label("Until").fill(until)
+        page.get_by_role("button", name="Search").click()
+        expect(page.locator("tbody tr").first).to_contain_text(task.id)
+        assert f"until={made.astimezone(UTC) + timedelta(minutes=5):%Y-%m-%dT%H%%3A%MZ}" in page.url
+        expect(page.get_by_label("Until")).to_have_value(until)
+        page.get_by_label("From").fill(until)
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_role("heading", name="No task fits")).to_be_visible()
+        assert one.violations() == []
+        page.get_by_label("Until").fill(f"{made - timedelta(days=1):%Y-%m-%dT%H:%M}")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_text("the end is before the beginning").first).to_be_visible()
+        assert one.violations() == []
         assert one.faults == []
 
 

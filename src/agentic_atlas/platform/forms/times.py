@@ -6,8 +6,10 @@ another way stays as text.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
+
+from agentic_atlas.errors import InvalidInput
 
 PICKED: Final[Mapping[str, str]] = {"date": "date", "date-time": "datetime-local", "time": "time"}
 """Formats that browsers have something for, each with the type of its input."""
@@ -44,6 +46,17 @@ def of_picked(text: str, zone: str) -> str:
     """Return a date with a time, or a time, as a browser says it, with its seconds and its zone."""
     whole = f"{text}:00" if _OF_CLOCK.fullmatch(text) else text
     return whole + (zone if zone in ZONES else "")
+
+
+def instant(text: str) -> datetime | None:
+    """Return the time that a browser says, in UTC where it says no zone; None for none. Raises InvalidInput."""
+    if not text.strip():
+        return None
+    try:
+        said = datetime.fromisoformat(text.strip())
+        return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{text[:40]!r} is no time: write it as 2026-11-30T18:00") from None
 
 
 def _is_day(text: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from pydantic import Field
 
 from agentic_atlas.backend.rights import Principal, Right, may
 from agentic_atlas.backend.usecases import tasks, traces
@@ -20,13 +21,15 @@ from agentic_atlas.platform.task.json_parts import PayloadView, payload
 from agentic_atlas.platform.task.questions import Asking, SettledRow, answered_with, asking, settled
 from agentic_atlas.platform.task.timeline import TimelineView, timeline
 from agentic_atlas.platform.wording import visible
-from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo
+from agentic_atlas.protocol.caller.tasks import TaskInfo
 from agentic_atlas.protocol.caller.traces import TraceInfo
 
 pages = PageGroup("tasks")
 
 MOST_EVENTS = 100
-"""Events that are shown, the newest."""
+"""Events that are shown, the newest, unless somebody asks for more."""
+ALL_EVENTS = 2_000
+"""Events that are shown at the most."""
 _MOST_MESSAGE = 2_000
 _MOST_HEARD = 50
 """Tasks of a trace whose changes are heard of."""
@@ -49,6 +52,7 @@ class TaskView(View, frozen=True):
         timeline: of all tasks that belong together.
         events: the newest.
         earlier: how many more events there are.
+        further: how many are shown when more are asked for; 0: there are no more, or no more are shown.
         changes: who looks may cancel it, answer, and do it again.
     """
 
@@ -65,29 +69,49 @@ class TaskView(View, frozen=True):
     timeline: TimelineView
     events: Sequence[EventLine]
     earlier: int
+    further: int
     changes: bool
 
 
 @pages.page("GET", "/tasks/{task_id}", "task.html")
-async def task(task_id: str, application: Application, who: Principal, turns: Turns) -> TaskView:
+async def task(
+    task_id: str,
+    application: Application,
+    who: Principal,
+    turns: Turns,
+    events: Annotated[int, Field(ge=1, le=ALL_EVENTS)] = MOST_EVENTS,
+) -> TaskView:
     """Show a task with its trace."""
     async with turns.turn(who.user.id):
         found = await tasks.show(who, application, task_id)
         trace = await traces.show(who, application, task_id)
-        events, _ = await tasks.page(who, application, task_id, max(0, found.last_seq - MOST_EVENTS))
+        after = max(0, found.last_seq - events)
+        lines = await _lines(who, application, found, after)
         return task_view(
             found,
             trace,
-            [event_info(event) for event in events],
+            lines,
             datetime.fromtimestamp(application.now(), UTC),
+            earlier=after,
             changes=may(who, Right.WRITE_TASKS),
         )
 
 
+async def _lines(who: Principal, application: Application, found: TaskInfo, after: int) -> list[EventLine]:
+    """Return the events of a task after this number, as they are shown: some of them may be large, and are many."""
+    lines: list[EventLine] = []
+    more: int | None = after
+    while more is not None and len(lines) < ALL_EVENTS:
+        events, more = await tasks.page(who, application, found.id, more)
+        lines += event_lines([event_info(event) for event in events], found.created_at)
+    return lines
+
+
 def task_view(
-    found: TaskInfo, trace: TraceInfo, events: Sequence[EventInfo], now: datetime, *, changes: bool
+    found: TaskInfo, trace: TraceInfo, events: Sequence[EventLine], now: datetime, *, earlier: int, changes: bool
 ) -> TaskView:
-    """Return what is seen of a task at a moment."""
+    """Return what is seen of a task at a moment; `earlier` is how many events there are before these."""
+    shown = max(0, found.last_seq - earlier)
     here = next(one for one in trace.tasks if one.task.id == found.id)
     error = found.error
     return TaskView(
@@ -102,8 +126,9 @@ def task_view(
         detail=None if error is None or bytes(error.detail) == b"null" else payload(bytes(error.detail)),
         attempts=attempt_rows(here, now),
         timeline=timeline(trace, found.id, now),
-        events=event_lines(events, found.created_at),
-        earlier=events[0].seq - 1 if events else 0,
+        events=events,
+        earlier=earlier,
+        further=min(5 * shown, ALL_EVENTS) if earlier and shown < ALL_EVENTS else 0,
         changes=changes,
     )
 

@@ -1,6 +1,7 @@
 """Tasks: what was asked of agents, and what came of it, narrowed by what somebody looks for."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
@@ -11,9 +12,10 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import task_summary
-from agentic_atlas.errors import NotFound
+from agentic_atlas.errors import InvalidInput, NotFound
 from agentic_atlas.http.routes import After
 from agentic_atlas.http.turns import Turns
+from agentic_atlas.platform.forms.times import instant
 from agentic_atlas.platform.page import PageGroup, View
 from agentic_atlas.platform.wording import duration
 from agentic_atlas.protocol.caller.tasks import TaskSummary
@@ -46,6 +48,8 @@ class SoughtTasks(BaseModel):
     caller: Annotated[str, Field(max_length=129)] = ""
     error: Annotated[str, Field(max_length=64)] = ""
     period: Annotated[str, Field(max_length=10)] = ""
+    since: Annotated[str, Field(max_length=40)] = ""
+    until: Annotated[str, Field(max_length=40)] = ""
     prefix: Annotated[str, Field(max_length=64)] = ""
     trace: Annotated[str, Field(max_length=32)] = ""
     parent: Annotated[str, Field(max_length=64)] = ""
@@ -87,7 +91,10 @@ class TasksView(View, frozen=True):
         states: that may be looked for.
         periods: likewise.
         hears: what the list looks again for.
-        fault: why nothing can be found; empty: it can.
+        since: from when on tasks are looked for; None: from the first.
+        until: and until when; None: to the last.
+        fault: why nothing can be found of this agent or who asked for it; empty: it can.
+        no_time: why nothing can be found between these times; likewise.
         after: the cursor of this part; empty: it is the newest.
         next: the cursor of the part that follows; empty: there is none.
     """
@@ -98,7 +105,10 @@ class TasksView(View, frozen=True):
     states: Sequence[SearchOption]
     periods: Sequence[SearchOption]
     hears: str
+    since: datetime | None
+    until: datetime | None
     fault: str
+    no_time: str
     after: str
     next: str
 
@@ -109,7 +119,7 @@ async def tasks_list(
 ) -> TasksView:
     """List tasks, newest first."""
     now = application.now()
-    fault = ""
+    fault = no_time = ""
     found: Sequence[Summary] = ()
     more = None
     async with turns.turn(who.user.id):
@@ -125,6 +135,8 @@ async def tasks_list(
             )
         except NotFound as error:
             fault = error.message
+        except InvalidInput as error:
+            no_time = error.message
     said = {name: value for name, value in wanted.model_dump().items() if value}
     return TasksView(
         rows=[_row(one, now) for one in found],
@@ -135,15 +147,24 @@ async def tasks_list(
             SearchOption(value=one, label=told, chosen=one == wanted.period) for one, (told, _) in _PERIODS.items()
         ],
         hears=f"tasks:{wanted.agent.strip()}" if "/" in wanted.agent else "tasks",
+        since=None if no_time else instant(wanted.since),
+        until=None if no_time else instant(wanted.until),
         fault=fault,
+        no_time=no_time,
         after=after or "",
         next=more or "",
     )
 
 
 def sought(wanted: SoughtTasks, now: float) -> TaskFilter:
-    """Return what is looked for, but for the names of agents and callers; what nobody knows narrows nothing."""
+    """Return what is looked for, but for the names of agents and callers; what nobody knows narrows nothing.
+
+    A time of day says more than a period. Raises InvalidInput for one that is none.
+    """
     _, seconds = _PERIODS.get(wanted.period, _PERIODS[""])
+    since, until = instant(wanted.since), instant(wanted.until)
+    if since is not None and until is not None and until < since:
+        raise InvalidInput("the end is before the beginning")
     return TaskFilter(
         states=_states(wanted.state),
         skill=wanted.skill.strip() or None,
@@ -151,7 +172,8 @@ def sought(wanted: SoughtTasks, now: float) -> TaskFilter:
         prefix=wanted.prefix.strip() or None,
         trace_id=wanted.trace or None,
         parent_id=wanted.parent or None,
-        since=now - seconds if seconds else None,
+        since=since.timestamp() if since is not None else now - seconds if seconds else None,
+        until=None if until is None else until.timestamp(),
     )
 
 

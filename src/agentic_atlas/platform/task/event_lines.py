@@ -63,13 +63,13 @@ class _Told(msgspec.Struct):
 def event_lines(events: Iterable[EventInfo], begun: datetime) -> list[EventLine]:
     """Return events as they are shown; pieces of an output that follow each other are one."""
     lines = []
-    before = ""
+    before = ""  # the state of the task; of one whose first events are not among these nobody knows it
     for (kind, _), found in groupby(events, lambda one: (one.kind, one.seq if one.kind != "chunk" else -one.attempt)):
         several = list(found)
         first = several[0]
         data = _data(first)
         if kind == "state":
-            told, before = _state(data, before), str(data.get("state", ""))
+            told, before = _state(data, before or ("" if first.seq == 1 else "unknown")), str(data.get("state", ""))
         else:
             told = _chunks(several) if kind == "chunk" else _TOLD.get(kind, _other)(data)
         lines.append(

@@ -90,3 +90,9 @@ def test_a_line_of_a_log_has_fields_and_a_progress_how_far_it_is() -> None:
 def test_what_is_long_is_cut_and_counted() -> None:
     (line,) = lines(("log", {"event": "x" * 5_000}))
     assert (len(line.text), line.left_out) == (MOST_LINE, 5_000 - MOST_LINE)
+
+
+def test_of_events_whose_first_ones_are_not_there_nothing_wrong_is_told() -> None:
+    later = EventInfo(seq=7, at=START, kind="state", attempt=1, data=Raw(b'{"state":"submitted","attempt":1}'))
+    (line,) = event_lines([later], START)
+    assert line.text == "waits for another attempt, attempt 1"

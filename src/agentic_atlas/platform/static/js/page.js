@@ -23,6 +23,23 @@ function showTimes(within) {
   }
 }
 
+// Times that are picked are in the zone of whoever picks them, and are sent with it.
+function showPicked(within) {
+  for (const one of within.querySelectorAll("input[data-moment][data-at]")) {
+    const at = new Date(one.dataset.at);
+    if (Number.isNaN(at.valueOf())) continue;
+    one.value = new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  }
+}
+
+document.addEventListener("formdata", ({ target, formData }) => {
+  for (const one of target.querySelectorAll("input[data-moment]")) {
+    const at = new Date(one.value); // without a zone: in that of this browser
+    if (one.value !== "" && !Number.isNaN(at.valueOf())) formData.set(one.name, at.toISOString().replace(/:\d\d\.\d+Z$/, "Z"));
+    if (one.value === "") formData.delete(one.name);
+  }
+});
+
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   // Pages that are not loaded over TLS, or from this machine, have no clipboard of the newer kind.
@@ -72,3 +89,4 @@ for (const one of document.querySelectorAll("nav [aria-current]")) {
 document.addEventListener("htmx:after:swap", () => showTimes(document));
 setInterval(() => showTimes(document), EVERY);
 showTimes(document);
+showPicked(document);
