@@ -107,6 +107,9 @@ def test_a_token_is_generated_its_agent_comes_and_goes_when_it_is_revoked(platfo
             page.get_by_role("link", name="desk").click()
             expect(page.get_by_text("The one by the window")).to_be_visible()
             page.get_by_role("button", name="Revoke this token").click()
+            asked = page.get_by_role("dialog", name="Revoke desk?")
+            expect(asked).to_contain_text("can't be taken back")
+            asked.get_by_role("button", name="Revoke it").click()
             expect(page.get_by_role("heading", name="This token was revoked")).to_be_visible()
             expect(page.get_by_role("button", name="Revoke this token")).to_have_count(0)
             beside.bring_to_front()
@@ -210,3 +213,35 @@ def test_settings_of_an_agent_are_changed_with_forms_alone(known: Platform, open
         page.get_by_role("button", name="Delete plainer").click()
         expect(page).to_have_url(f"{one.url}/agents")
         assert [fault for fault in one.faults if "404" not in fault] == []
+
+
+def test_a_page_says_that_its_agent_runs_nothing_and_that_it_is_shared_no_more(
+    known: Platform, opened: Browser
+) -> None:
+    with window(opened, known) as one, Client(known.url, api_key=known.api_key) as atlas:
+        secret = atlas.people.invite("eve", "member").link.partition("#invitation=")[2]
+        accepted = one.context.request.post(
+            f"{one.url}/api/v1/invitations/accept", data={"secret": secret, "password": PASSWORD}
+        )
+        assert accepted.ok
+        atlas.agents.share("echo", "eve")
+        log_in(one, "eve")
+        atlas.agents.disable("echo")
+        page = one.go("/agents/admin/echo/skills/say")
+        expect(page.locator(".actions")).to_contain_text("it runs nothing until it is enabled")
+        expect(page.get_by_role("button", name="Run", exact=True)).to_be_disabled()
+        atlas.agents.enable("echo")
+
+        page = one.go("/agents/admin/echo")
+        expect(page.locator("#gone")).to_be_hidden()
+        with page.expect_response(lambda answer: answer.status == 404):
+            atlas.agents.unshare("echo", "eve")
+        expect(page.locator("#gone")).to_contain_text("not shared with you any more")
+        # Its own words are enough: it asks for nothing more, though things change that it would look at.
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        atlas.agents.create("another")
+        other = one.context.new_page()
+        other.goto(f"{one.url}/agents")
+        expect(other.get_by_role("heading", name="No agents yet")).to_be_visible()
+        assert asked == []

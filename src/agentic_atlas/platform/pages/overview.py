@@ -32,6 +32,16 @@ MOST_CODES: Final = 8
 MOST_CALLS: Final = 20
 """Pairs of who asks and who is asked in the table below the picture."""
 
+_LEAST_RATE: Final = 0.1
+"""Tasks a minute below which no figure is written."""
+
+_ON_PAGES: Final = {
+    "question": "Answer it on the page of its task.",
+    "token": "Rotate it, or generate another one for its agent.",
+    "agent": "Its page says when it was there last, and how to start it.",
+}
+"""What to do about something, for whoever has no terminal before them; of all else it is as it was said."""
+
 NONE_YET: Final = "–"
 """Stands for a figure that there is not."""
 
@@ -41,10 +51,12 @@ class NeedRow(msgspec.Struct, frozen=True):
 
     Attributes:
         item: what it is.
+        todo: what to do, by whoever reads it on a page.
         path: where it can be done; empty: nowhere on these pages.
     """
 
     item: AttentionItem
+    todo: str
     path: str
 
 
@@ -69,7 +81,8 @@ class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
         rate: tasks a minute that ended.
         ended: how many did.
         curve: how many in each minute.
-        success: part of them that completed.
+        success: the part that completed of those that nobody canceled.
+        counted: how many those are.
         p50: how long half of those took at most.
         p95: likewise, of 95 in a hundred.
         p99: likewise, of 99 in a hundred.
@@ -79,6 +92,7 @@ class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
     ended: int
     curve: Sparkline
     success: str
+    counted: int
     p50: str
     p95: str
     p99: str
@@ -134,7 +148,7 @@ def overview_of(
     found: Sequence[AgentSummary], needs: Sequence[AttentionItem], hour: StatisticsInfo, url: str
 ) -> OverviewView:
     """Return what is shown of these agents, of what needs somebody, and of the last hour."""
-    todo = [NeedRow(one, path_of(one)) for one in needs]
+    todo = [NeedRow(one, _ON_PAGES.get(one.kind, one.todo), path_of(one)) for one in needs]
     return OverviewView(
         needs=todo[:MOST_NEEDS],
         more_needs=todo[MOST_NEEDS:],
@@ -157,14 +171,21 @@ def figures(hour: StatisticsInfo) -> HourFigures:
     total, minutes = hour.total, max((hour.until - hour.since).total_seconds() / 60, 1)
     rate = total.ended / minutes
     return HourFigures(
-        rate=f"{rate:.1f}" if rate < 100 else number(round(rate)),
+        rate=_rate(rate),
         ended=total.ended,
         curve=sparkline([one.ended for one in hour.spans]),
         success=NONE_YET if total.success_rate is None else percent(total.success_rate),
+        counted=total.ended - total.canceled,
         p50=took(total.p50),
         p95=took(total.p95),
         p99=took(total.p99),
     )
+
+
+def _rate(a_minute: float) -> str:
+    if 0 < a_minute < _LEAST_RATE:
+        return f"< {_LEAST_RATE}"
+    return f"{a_minute:.1f}" if a_minute < 100 else number(round(a_minute))
 
 
 def percent(part: float) -> str:
@@ -178,8 +199,8 @@ def percent(part: float) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """Write how long tasks took."""
-    return NONE_YET if seconds is None else duration(seconds)
+    """Write how long tasks took: known to within 5 %, so it has two digits and says that it is no exact time."""
+    return NONE_YET if seconds is None else f"≈ {duration(float(f'{seconds:.2g}'))}"
 
 
 def failures_by_code(failures: Sequence[FailureCount]) -> list[FailureRow]:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 from pydantic import Field
 
+from agentic_atlas.auth import AGENT_SCOPES, Scope, parse_scopes
 from agentic_atlas.backend.domain.names import MAX_DESCRIPTION
 from agentic_atlas.backend.rights import Principal, Right, role_allows
 from agentic_atlas.backend.usecases import agents, tokens
@@ -69,13 +70,18 @@ class TokenForm(msgspec.Struct, frozen=True, kw_only=True):
     """Those that it may, with spaces between."""
     renewable: bool = False
 
-    @property
-    def scopes(self) -> list[str] | None:
-        """What it is good for besides connecting; raises InvalidInput where nobody is named."""
+    def scopes_of(self, user: str) -> list[str] | None:
+        """What it is good for besides connecting; an agent that is named without its owner is this user's.
+
+        Raises:
+            InvalidInput: nobody is named, or something that is not called so.
+        """
+        if self.calls != "some":
+            return None if self.calls == "all" else []
         named = self.only.replace(",", " ").split()
-        if self.calls == "some" and not named:
+        if not named:
             raise InvalidInput("name the agents that it may call, or choose another answer")
-        return {"all": None, "none": [], "some": [f"agent:call:{one}" for one in named]}[self.calls]
+        return [_call_scope(one if "/" in one else f"{user}/{one}") for one in named]
 
 
 class RotateForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +229,17 @@ def lineage_of(token: TokenInfo, found: Sequence[TokenInfo]) -> list[str]:
     return [one.id for one in found if root in (one.id, one.lineage)]
 
 
+def _call_scope(called: str) -> str:
+    word = f"{Scope.AGENT_CALL}:{called}"
+    try:
+        parse_scopes(word, AGENT_SCOPES)
+    except InvalidInput:
+        raise InvalidInput(
+            f"it may call OWNER/AGENT, or one skill: OWNER/AGENT/SKILL; {called[:64]!r} is neither"
+        ) from None
+    return word
+
+
 async def _form(application: Application, who: Principal, form: TokenForm, fault: str = "") -> NewTokenView:
     found = await agents.find(who, application, limit=MOST_NAMES, after=None)
     known = [one.name if one.owner == who.user.name else one.full_name for one in found if one.access != "call"]
@@ -240,7 +257,7 @@ async def _issued(application: Application, who: Principal, said: TokenForm) -> 
         name=said.name,
         description=said.description.replace("\r\n", "\n").strip(),
         lifetime=said.expires_in,
-        scopes=said.scopes,
+        scopes=said.scopes_of(who.user.name),
         renews=said.renewable,
     )
     try:

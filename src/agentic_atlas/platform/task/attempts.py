@@ -6,7 +6,7 @@ from typing import Final
 
 from agentic_atlas.platform.page import View
 from agentic_atlas.platform.task.event_lines import RETURNED
-from agentic_atlas.platform.task.timeline import cut_words, cuts, stretches
+from agentic_atlas.platform.task.timeline import Stretch, cut_words, cuts, run_time, stretches
 from agentic_atlas.platform.wording import duration, visible
 from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceTask
 
@@ -20,8 +20,8 @@ class Times(View, frozen=True):
         took: from its making to its end, or until now.
         waited: for a slot, in all attempts.
         delivery: from a slot to its beginning there, likewise.
-        ran: likewise; empty: it never did.
-        people: of that it waited for people; empty: for none.
+        ran: likewise, without waiting for people; empty: it never did.
+        people: for how long it waited for them; empty: for none.
         cut: for how long the connection of who had it was lost; empty: it never was.
     """
 
@@ -42,7 +42,7 @@ class AttemptRow(View, frozen=True):
         host: where that ran; empty: nobody remembers.
         began_at: when it was given to the instance.
         delivery: how long until the instance had begun it; empty: it never had.
-        ran: how long it ran, or does so far.
+        ran: how long it ran, or does so far, without waiting for people.
         end: a state, `given back` or `tried again`; empty while it goes on.
         reason: why it ended.
         cuts: how often and how long its connection was lost.
@@ -67,7 +67,7 @@ def times(task: TraceTask, now: datetime) -> Times:
     sums = dict.fromkeys(("queue", "delivery", "run", "people"), 0.0)
     found = stretches(task, now)
     for kind, at, to in found:
-        sums[kind] += to - at
+        sums[kind] += run_time(at, to, found) if kind == "run" else to - at
     ran = any(kind == "run" for kind, _, _ in found)
     lost = [to - at for (_, at, to), _ in cuts(task, now)]
     ended = task.task.ended_at or now
@@ -83,10 +83,11 @@ def times(task: TraceTask, now: datetime) -> Times:
 
 def attempt_rows(task: TraceTask, now: datetime) -> Sequence[AttemptRow]:
     """Return the attempts of a task in their order."""
-    return [_row(attempt, now) for attempt in task.attempts]
+    found = stretches(task, now)
+    return [_row(attempt, now, found) for attempt in task.attempts]
 
 
-def _row(attempt: TraceAttempt, now: datetime) -> AttemptRow:
+def _row(attempt: TraceAttempt, now: datetime, found: Sequence[Stretch]) -> AttemptRow:
     accepted, ended = attempt.accepted_at, attempt.ended_at or now
     return AttemptRow(
         number=attempt.number,
@@ -94,7 +95,7 @@ def _row(attempt: TraceAttempt, now: datetime) -> AttemptRow:
         host=visible(attempt.host),
         began_at=attempt.began_at,
         delivery="" if accepted is None else duration((accepted - attempt.began_at).total_seconds()),
-        ran="" if accepted is None else duration((ended - accepted).total_seconds()),
+        ran="" if accepted is None else duration(run_time(accepted.timestamp(), ended.timestamp(), found)),
         end=_ended(attempt),
         reason=_reason(attempt),
         cuts=_cuts(attempt, now),
@@ -119,4 +120,5 @@ def _reason(attempt: TraceAttempt) -> str:
         return RETURNED.get(attempt.returned, "given back")
     if attempt.error is None:
         return ""
-    return visible(f"{attempt.error.code}: {attempt.error.message[:_MOST_REASON]}", lines=True)
+    code, message = attempt.error.code, attempt.error.message[:_MOST_REASON]
+    return visible(message if code == attempt.end else f"{code}: {message}", lines=True)

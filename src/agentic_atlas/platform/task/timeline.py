@@ -154,6 +154,13 @@ def stretches(task: TraceTask, now: datetime) -> list[Stretch]:
     return [(kind, at, to) for kind, at, to in found if to > at or kind == "run"]
 
 
+def run_time(began: float, ended: float, found: Sequence[Stretch]) -> float:
+    """Return for how many seconds of a time a task ran and did not wait for people."""
+    return (ended - began) - sum(
+        max(0.0, min(ended, to) - max(began, at)) for kind, at, to in found if kind == "people"
+    )
+
+
 def cuts(task: TraceTask, now: datetime) -> list[tuple[Stretch, str]]:
     """Return when the connection of a task's instance was lost while it had an attempt, each with what came of it."""
     found = []
@@ -197,7 +204,7 @@ def _for_people(task: TraceTask, ended: float) -> Iterator[Stretch]:
 def _row(one: TraceTask, task_id: str, axis: _Axis, now: datetime) -> TimelineRow:
     task = one.task
     found = stretches(one, now)
-    told = [(stretch, f"{_NAMES[stretch[0]]} {duration(stretch[2] - stretch[1])}") for stretch in found]
+    told = [(stretch, _words(stretch, found)) for stretch in found]
     told += cuts(one, now)
     return TimelineRow(
         id=task.id,
@@ -215,6 +222,11 @@ def _row(one: TraceTask, task_id: str, axis: _Axis, now: datetime) -> TimelineRo
             if step.kind == "artifact"
         ],
     )
+
+
+def _words(stretch: Stretch, found: Sequence[Stretch]) -> str:
+    kind, at, to = stretch
+    return f"{_NAMES[kind]} {duration(run_time(at, to, found) if kind == 'run' else to - at)}"
 
 
 def _bar(stretch: Stretch, told: str, axis: _Axis) -> TimelineBar:

@@ -49,10 +49,11 @@ def item(kind: str, subject: str = "ada/a") -> AttentionItem:
 
 
 def test_an_hour_is_written_in_figures() -> None:
-    total = counted(90, failed=30, success_rate=0.75, p50=0.01234, p95=1.25, p99=360.0)
+    total = counted(90, failed=30, canceled=1, success_rate=0.75, p50=0.01234, p95=1.25, p99=360.0)
     made = figures(an_hour(total, counted(90), counted(0, failed=30)))
-    assert (made.rate, made.ended, made.success) == ("2.0", 120, "75 %")
-    assert (made.p50, made.p95, made.p99) == ("12 ms", "1.25 s", "6 min")
+    assert (made.rate, made.ended, made.success) == ("2.0", 121, "75 %")
+    assert made.counted == 120
+    assert (made.p50, made.p95, made.p99) == ("≈ 12 ms", "≈ 1.2 s", "≈ 6 min")
     assert made.curve.most == 90
 
 
@@ -60,6 +61,7 @@ def test_an_hour_without_tasks_has_figures_too() -> None:
     made = figures(an_hour(counted()))
     assert (made.rate, made.success, made.p50) == ("0.0", "–", "–")
     assert figures(an_hour(counted(60_000_000))).rate == "1,000,000"
+    assert figures(an_hour(counted(1))).rate == "< 0.1"
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,13 @@ def test_nothing_is_offered_that_the_network_does_not_allow() -> None:
 
 
 def test_scopes_are_what_was_answered() -> None:
-    assert TokenForm(agent="a").scopes is None
-    assert TokenForm(agent="a", calls="none", only="ada/books").scopes == []
-    some = TokenForm(agent="a", calls="some", only="ada/books, ada/cook/bake")
-    assert some.scopes == ["agent:call:ada/books", "agent:call:ada/cook/bake"]
-    with pytest.raises(InvalidInput):
-        _ = TokenForm(agent="a", calls="some").scopes
+    assert TokenForm(agent="a").scopes_of("ada") is None
+    assert TokenForm(agent="a", calls="none", only="ada/books").scopes_of("ada") == []
+    some = TokenForm(agent="a", calls="some", only="books, eve/cook/bake")
+    assert some.scopes_of("ada") == ["agent:call:ada/books", "agent:call:eve/cook/bake"]
+    for only in ("", "a/b/c/d", "ada/Books!"):
+        with pytest.raises(InvalidInput, match="call"):
+            TokenForm(agent="a", calls="some", only=only).scopes_of("ada")
 
 
 @pytest.mark.parametrize(

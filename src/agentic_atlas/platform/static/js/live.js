@@ -14,6 +14,7 @@
   let timer = 0;
   let looked = -MOST;
   let pause = LEAST;
+  let ended = false; // there is nothing more to be seen here
 
   const parts = () => [...document.querySelectorAll("[data-live][id][data-seq]")];
   const shown = (part) => Number(part.dataset.seq);
@@ -46,7 +47,7 @@
   }
 
   function soon(least = 0) {
-    if (dirty.size === 0 || timer !== 0 || looking || document.hidden) return;
+    if (ended || dirty.size === 0 || timer !== 0 || looking || document.hidden) return;
     const wait = Math.max(least, looked + pause - performance.now(), 0);
     timer = setTimeout(look, wait + Math.random() * SOON);
   }
@@ -96,6 +97,7 @@
       looking = false;
     }
     if (status === 401) return over();
+    if (status === 403 || status === 404) return gone();
     // What came without a part is not asked for again, until it changes again.
     if (status === 200) for (const { id } of found) if (dirty.get(id) === before.get(id)) dirty.delete(id);
     soon(status === 200 ? 0 : LATER);
@@ -106,6 +108,11 @@
     if (notice === null) return;
     notice.hidden = false;
     notice.querySelector("a").href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  }
+
+  function gone() {
+    ended = true;
+    document.getElementById("gone").hidden = false;
   }
 
   function lowest() {
