@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser import browser
 from tests.e2e.processes import Platform
@@ -93,6 +93,26 @@ def test_who_was_going_somewhere_comes_back_there_from_the_provider(platform: Pl
         page.locator(".who").get_by_text("next", exact=True).wait_for()
         assert page.url == f"{platform.url}/settings?from=there"
         assert "atlas_back" not in {one["name"] for one in page.context.cookies(platform.url)}
+        assert faults == []
+
+
+def test_who_comes_by_a_link_is_shown_no_other_form_meanwhile(platform: Platform, opened: Browser) -> None:
+    link = platform.atlas("users", "invite", "edith").strip()
+    with login_page(opened, platform) as (page, faults):
+        held: list[Route] = []
+        page.goto("about:blank")
+        page.route("**/login.js", lambda route: held.append(route))
+        with page.expect_request("**/login.js"):
+            page.goto(link, wait_until="commit")
+        page.locator("#login").wait_for(state="attached")
+        assert [page.locator(f"#{form}").is_visible() for form in ("login", "invitation")] == [False, False]
+        page.route("**/invitations/show", lambda route: held.append(route))
+        with page.expect_request("**/invitations/show"):
+            held.pop().continue_()
+        assert not page.locator("#login").is_visible()
+        held.pop().continue_()
+        page.locator("#whose").get_by_text("edith").wait_for()
+        assert not page.locator("#login").is_visible()
         assert faults == []
 
 

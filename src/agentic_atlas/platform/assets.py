@@ -18,7 +18,17 @@ routes = RouteGroup("pages")
 _HERE: Final = Path(__file__).parent
 _STYLES: Final = ("tokens", "base", "layout", "components", "forms", "settings", "administration", "pages")
 """Parts of the one style sheet, in the order in which they win."""
-_SCRIPTS: Final = ("page.js", "login.js", "swap.js", "live.js", "output.js", "stream.js", "keys.js", "form.js")
+_SCRIPTS: Final = (
+    "page.js",
+    "login.js",
+    "invited.js",
+    "swap.js",
+    "live.js",
+    "output.js",
+    "stream.js",
+    "keys.js",
+    "form.js",
+)
 _VENDORED: Final = ("htmx.min.js",)
 _FOREVER: Final = (
     ("cache-control", "public, max-age=31536000, immutable"),

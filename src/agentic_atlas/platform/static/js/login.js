@@ -18,6 +18,7 @@ const FAILED = {
 
 function show(id) {
   for (const one of document.querySelectorAll(".login form")) one.hidden = one.id !== id;
+  document.documentElement.classList.remove("invited");
 }
 
 async function ask(method, path, body) {
