@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from agentic_atlas.cli import connection, output, platforms
 from agentic_atlas.cli.command.declared import Option
 from agentic_atlas.cli.options import Json, PlatformUrl
-from agentic_atlas.errors import AtlasError, Unauthenticated
+from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
+
+if TYPE_CHECKING:
+    from agentic_atlas.sdk.credentials import StoredKey
 
 
 def logout(
@@ -24,6 +27,13 @@ def logout(
     address = environment.platform_url(url)
     held = environment.read_credentials()
     key = held.api_key(address)
+    set_here = environment.variables().get("ATLAS_API_KEY") or key
+    if key is not None and set_here != key and not keep_key:
+        raise InvalidInput(
+            f"commands act with ATLAS_API_KEY here, and the key kept for {address} is another one: "
+            "`unset ATLAS_API_KEY` first to revoke that, or only forget it with --keep-key; `atlas keys revoke` "
+            "ends the one in the variable"
+        )
     why_not = "" if keep_key or key is None else _revoke(address, key)
     environment.forget(address)
     revoked = key is not None and not keep_key and not why_not
@@ -34,20 +44,21 @@ def logout(
     else:
         output.say(f"Forgot the API key for {address}" + (", and revoked it there." if revoked else "."))
     if key is not None and not json:
-        output.aside(_way_back(address, kept=not revoked))
+        output.aside(_way_back(address, held.entry(address), kept=not revoked))
         platforms.tell_moved(held)
     if why_not:
         output.aside(f"The key could not be revoked and stays valid on the platform: {why_not}")
     if "ATLAS_API_KEY" in environment.overriding(address):
-        output.aside("ATLAS_API_KEY is still set here, and its key still valid.")
+        output.aside("ATLAS_API_KEY is still set here: commands go on to act with its key.")
 
 
-def _way_back(url: str, *, kept: bool) -> str:
+def _way_back(url: str, of: StoredKey | None, *, kept: bool) -> str:
     """Say how one gets in again: the key that is gone may have been the only one."""
     with_key = f"`atlas login {url}` with {'it' if kept else 'another key'}"
+    user = of.user if of is not None and of.user else "NAME"
     return (
-        f"To get in again: {with_key}; without one, start the network anew on its machine (`atlas up`), which makes "
-        "its administrator a new key."
+        f"To get in again: {with_key}, with `--user {user}` and a password, or with `--code`; with none of these, "
+        "start the network anew on its machine (`atlas up`), which makes its administrator a new key."
     )
 
 

@@ -226,21 +226,26 @@ def test_a_logout_revokes_the_key_and_forgets_it(server: Server) -> None:
     result = atlas("logout")
     assert printed(result) == f"Forgot the API key for {server.url}, and revoked it there.\n"
     back, moved = result.stderr.splitlines()
-    assert back.startswith(f"To get in again: `atlas login {server.url}` with another key; ")
+    assert back.startswith(f"To get in again: `atlas login {server.url}` with another key, ")
     assert "start the network anew on its machine (`atlas up`), which makes its administrator a new key" in back
     assert moved == "Commands go to http://localhost:1 now."
     assert server.paths() == ["GET /api/v1/whoami", "DELETE /api/v1/api-keys/key_1"]
     assert (stored(server.url), stored("http://localhost:1")) == (None, "atlas_other")
 
 
-def test_a_logout_uses_the_stored_key_whatever_is_in_the_environment(
+def test_a_logout_revokes_no_other_key_than_that_with_which_commands_act(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment.remember(server.url, KEY)
+    environment.remember(server.url, KEY, user="ada")
     monkeypatch.setenv("ATLAS_API_KEY", "atlas_another")
-    answers(server, ME, REVOKED)
-    assert "ATLAS_API_KEY is still set" in atlas("logout").stderr
-    assert {asked.headers["authorization"] for asked in server.asked} == {f"Bearer {KEY}"}
+    refused = atlas("logout")
+    assert refused.exit_code == 2
+    assert "`unset ATLAS_API_KEY` first to revoke that, or only forget it with --keep-key" in refused.stderr
+    assert (stored(server.url), server.asked) == (KEY, [])
+    forgotten = atlas("logout", "--keep-key")
+    assert "ATLAS_API_KEY is still set here: commands go on to act with its key." in forgotten.stderr
+    assert "with `--user ada` and a password, or with `--code`" in forgotten.stderr
+    assert (stored(server.url), server.asked) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -261,7 +266,7 @@ def test_a_key_that_cannot_be_revoked_is_forgotten_all_the_same(server: Server) 
     answers(server, ME, error(403, "forbidden", "not today"))
     result = atlas("logout")
     assert printed(result) == f"Forgot the API key for {server.url}.\n"
-    assert f"To get in again: `atlas login {server.url}` with it; " in result.stderr
+    assert f"To get in again: `atlas login {server.url}` with it, " in result.stderr
     assert "The key could not be revoked and stays valid on the platform: not today\n" in result.stderr
     assert stored(server.url) is None
 
