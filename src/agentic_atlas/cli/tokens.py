@@ -203,17 +203,20 @@ def _tell_retired(made: NewToken, of: str, told: Sequence[str]) -> None:
 
     That may have been replaced long ago.
     """
-    ended = ", ".join(made.replaces)
     if tuple(told) == made.replaces:
         return
-    if not made.replaces or made.replaces_at is None:
+    if not made.replaces:
         output.aside(f"Nothing that came out of {of} was good any more.")
         return
     clock = times.clock()
-    over = made.replaces_at.timestamp() <= clock.now()
-    end = "over now" if over else f"good until {clock.full(made.replaces_at)}"
     known = "" if of in made.replaces else f"{of} had been replaced before. "
-    output.aside(f"{known}It takes the place of {ended}, which {'is' if len(made.replaces) == 1 else 'are'} {end}.")
+    ends = zip(made.replaces, made.replaces_at, strict=True)
+    each = ", and of ".join(f"{one}, which is {_good_until(at, clock)}" for one, at in ends)
+    output.aside(f"{known}It takes the place of {each}.")
+
+
+def _good_until(at: datetime, clock: TimeFormat) -> str:
+    return "over now" if at.timestamp() <= clock.now() else f"good until {clock.full(at)}"
 
 
 async def _tell_written(atlas: AsyncClient, made: NewToken, env: Path, me: WhoAmI, before: str) -> str:

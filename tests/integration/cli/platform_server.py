@@ -55,7 +55,7 @@ class Platform:
     """Of every agent; without any there is one that is active."""
     revoked: list[str] = field(default_factory=list)
     """What ends with a token that is revoked; it alone by default."""
-    retired: list[str] = field(default_factory=list)
+    retired: dict[str, str] = field(default_factory=dict)
     """What a token that is made by rotation takes the place of; that which was named by default."""
     keys: list[dict[str, Any]] = field(default_factory=list)
     shares: dict[str, str] = field(default_factory=dict)
@@ -149,7 +149,8 @@ class Platform:
             return error(404, "token_not_found", f"there is no token '{rest[0]}'")
         if rest[1:] == ["rotate"]:
             made = {"id": "tok_new", "agent": "ada/hello", "name": "box", "lineage": rest[0], "expires_at": AT}
-            replaced = {"replaces": self.retired or [rest[0]], "replaces_at": AT}
+            retired = self.retired or {rest[0]: AT}
+            replaced = {"replaces": list(retired), "replaces_at": list(retired.values())}
             return Answer(answer(NewToken, **made, **replaced, token="eyJ.n-e_w.d"), 201)
         return Answer(answer(RevokedToken, id=rest[0], status="revoked", ended=self.revoked or [rest[0]]))
 

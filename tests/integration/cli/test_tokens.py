@@ -215,10 +215,11 @@ def test_a_rotation_tells_which_token_it_replaced_when_that_is_not_the_one_that_
     platform.add_agent("hello")
     done = atlas("tokens", "rotate", "tok_1")
     assert "It takes the place of tok_1, which is over now." in " ".join(done.stderr.split())
-    platform.retired = ["tok_2", "tok_3"]
+    platform.retired = {"tok_2": AT, "tok_3": "2126-11-16T11:02:03Z"}
     done = atlas("tokens", "rotate", "tok_1")
     told = " ".join(done.stderr.split())
-    assert "tok_1 had been replaced before. It takes the place of tok_2, tok_3, which are over now." in told
+    assert "tok_1 had been replaced before. It takes the place of tok_2, which is over now, and of tok_3," in told
+    assert "tok_3, which is good until 2126-" in told
 
 
 @pytest.mark.parametrize(("span", "seconds"), [("0s", 0.0), ("0", 0.0), ("30m", 1_800.0)])

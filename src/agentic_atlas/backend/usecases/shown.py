@@ -341,12 +341,11 @@ def new_token(
     token: Token, agent: AgentRecord, made_by: str, now: float, secret: str, *, retired: Sequence[Token] = ()
 ) -> NewToken:
     """Show a new token with its secret, this once, and with those in whose place it was made."""
-    ends = max((one.retires_at for one in retired if one.retires_at is not None), default=None)
     return NewToken(
         **msgspec.structs.asdict(token_info(token, agent, made_by, now)),
         token=secret,
         replaces=tuple(one.id for one in retired),
-        replaces_at=None if ends is None else moment(ends),
+        replaces_at=tuple(moment(one.ends_at) for one in retired),
     )
 
 

@@ -268,10 +268,10 @@ class NewToken(TokenInfo, frozen=True, kw_only=True):
     token: str
     """The value of `AGENT_JWT_TOKEN`. Left out of the text form."""
     replaces: tuple[str, ...] = ()
-    """Ids of the tokens of its lineage that were good until it was made: they retire at `replaces_at`. Who names an
-    older one, which was rotated or renewed before, finds here what was replaced in truth."""
-    replaces_at: datetime | None = None
-    """When those that it replaces end; null where it replaces none."""
+    """Ids of the tokens of its lineage that were good until it was made. Who names an older one, which was rotated or
+    renewed before, finds here what was replaced in truth."""
+    replaces_at: tuple[datetime, ...] = ()
+    """When each of those ends, in the same order: one that retires or expires before the overlap is over does so."""
 
     def __repr__(self) -> str:
         return f"NewToken(id={self.id!r}, agent={self.agent!r}, name={self.name!r}, token=…)"

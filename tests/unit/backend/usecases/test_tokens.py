@@ -223,8 +223,7 @@ async def test_a_rotated_token_is_good_until_the_overlap_is_over_and_routers_kno
     assert (claims.lineage, claims.exp, rotated.name) == (made.id, NOW + 100, "box")
     assert network.router.told == [Retire((made.id,), NOW + 30)]
     assert rotated.replaces == (made.id,)
-    assert rotated.replaces_at is not None
-    assert rotated.replaces_at.timestamp() == NOW + 30
+    assert [at.timestamp() for at in rotated.replaces_at] == [NOW + 30]
     network.clock.now += 29
     await network.engine.access.bearer(made.id, agent.id)
     network.clock.now += 1
@@ -239,6 +238,19 @@ async def test_who_rotates_a_token_that_ended_long_ago_is_told_which_one_is_repl
     second = await tokens.rotate(ada, network.application, made.id, overlap=0)
     third = await tokens.rotate(ada, network.application, made.id, overlap=30)
     assert third.replaces == (second.id,)
+
+
+async def test_each_token_that_is_replaced_is_told_with_its_own_end() -> None:
+    network, ada, agent, made = await furnished()
+    instance, who = await connected(network, agent, made.id)
+    network.clock.now += 50
+    renewed = await tokens.renew(who, network.application, Renew(1, instance, made.id))
+    second = await tokens.rotate(ada, network.application, made.id, overlap=60)
+    ends = {made.id: NOW + 100, renewed.token_id: NOW + 110}
+    assert dict(zip(second.replaces, (at.timestamp() for at in second.replaces_at), strict=True)) == ends
+    third = await tokens.rotate(ada, network.application, made.id, overlap=90)
+    ends |= {second.id: NOW + 140}
+    assert dict(zip(third.replaces, (at.timestamp() for at in third.replaces_at), strict=True)) == ends
 
 
 async def test_who_comes_with_a_token_that_another_one_replaces_is_told_when_it_ends() -> None:
