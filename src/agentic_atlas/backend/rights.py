@@ -521,7 +521,7 @@ def insufficient(word: str) -> Forbidden:
 def log_in_again(why: str) -> Forbidden:
     """Return the answer to whoever has to have logged in just now, and why."""
     return Forbidden(
-        f"{why}: log in with your browser again, and do this there within {RECENT_LOGIN / 60:.0f} minutes",
+        f"{why}: log out and in again with your browser, and do this there within {RECENT_LOGIN / 60:.0f} minutes",
         code="log_in_again",
     )
 

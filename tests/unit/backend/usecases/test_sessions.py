@@ -81,7 +81,9 @@ async def test_rights_that_outlast_a_session_are_given_soon_after_a_log_in_or_wi
     _, who = await log_in(network)
     before = await network.store.users.find(limit=9)
     network.clock.now += RECENT_LOGIN + 1
-    with pytest.raises(Forbidden, match="log in with your browser again, and do this there within 10 minutes") as found:
+    with pytest.raises(
+        Forbidden, match="log out and in again with your browser, and do this there within 10 minutes"
+    ) as found:
         await GIVES[what](on, who)
     assert (found.value.code, await network.store.users.find(limit=9)) == ("log_in_again", before)
     assert await on.authenticate((await keys.create(ada, on)).key), "a program is not asked"

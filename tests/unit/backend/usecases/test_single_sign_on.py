@@ -144,7 +144,7 @@ async def test_who_has_none_has_to_have_logged_in_a_moment_ago() -> None:
     secret, state = await away(network, session, "")
     network.clock.now += 1
     for who in (key, session):
-        with pytest.raises(Forbidden, match="log in with your browser again") as refused:
+        with pytest.raises(Forbidden, match="log out and in again with your browser") as refused:
             await away(network, who, "")
         assert refused.value.code == "log_in_again"
     assert (await single_sign_on.finish(None, network.application, secret, state, "ada", None, HERE)).linked
