@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from time import monotonic
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
 from msgspec import Meta
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
-from agentic_atlas.http.forms import FORM, MAX_FIELDS, read_form
+from agentic_atlas.http.forms import FORM, MAX_FIELDS, STEP, read_fields, read_form
 from agentic_atlas.http.messages import Request, RequestBody
 from agentic_atlas.http.turns import Turns
 
@@ -77,3 +79,34 @@ async def test_it_is_bounded_and_has_to_say_what_it_is() -> None:
             await read(sent("name=x", kind))
     with pytest.raises(InvalidInput, match="compressed"):
         await read(sent("name=x", content_encoding="gzip"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a=1&a=2&b&=c&&d=x+y%20%C3%A9&%C3%A9=%zz%4&e==%3D",
+        "a=" + "%5B%5D%2C" * STEP + "&b=" + "x%C3%A9" * STEP,
+        "a=x" + "%5B" * STEP + "&b=xx" + "%5B" * STEP,
+        "&".join(f"n{number}=" + "%C3%A9" * 10 for number in range(2_000)),
+    ],
+)
+async def test_fields_are_read_as_they_came_however_long_they_are(text: str) -> None:
+    found = await read_fields(sent(text), Turns(lambda: 0.0), most=len(text), most_fields=5_000)
+    assert found == dict(parse_qsl(text, keep_blank_values=True))
+
+
+@pytest.mark.parametrize("text", ["a=%ff", "a=é", "&".join(["a=1"] * 11), "a=" + "x" * STEP + "%C3"])
+async def test_fields_that_are_no_text_or_too_many_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await read_fields(sent(text), Turns(lambda: 0.0), most=STEP * 2, most_fields=10)
+    assert refused.value.code == "invalid_form"
+
+
+async def test_what_is_all_escapes_takes_no_more_than_some_times_its_room() -> None:
+    text = "json=" + "%5B%5D%2C" * 100_000
+    request = sent(text)
+    tracemalloc.start()
+    await read_fields(request, Turns(lambda: 0.0), most=len(text), most_fields=10)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * len(text)
