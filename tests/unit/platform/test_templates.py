@@ -117,3 +117,11 @@ def test_what_is_not_there_is_an_error_and_what_is_there_is_escaped(tmp_path: Pa
     assert made.from_string("{{ view.name }}").render(view=Part(name="<b>&\"'")) == "&lt;b&gt;&amp;&#34;&#39;"
     with pytest.raises(UndefinedError):
         made.from_string("{{ view.nothing }}").render(view=Part(name=""))
+
+
+@pytest.mark.parametrize("name", ["agents.html", "agent.html", "skill.html"])
+def test_of_what_an_agent_says_of_itself_lists_show_the_beginning(name: str) -> None:
+    """A description may have 16,384 characters, and a page a hundred of them."""
+    said = re.findall(r"\{\{ [\w.]+\.description \|[^}]*", (FOLDER / name).read_text())
+    assert said
+    assert all("| truncate(" in one for one in said)

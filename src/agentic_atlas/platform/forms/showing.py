@@ -31,7 +31,7 @@ _OF_NODE: Final = 20
 _OF_OPTION: Final = 5
 _NAMED: Final = 10
 """How often a name stands on a page."""
-_TEXT: Final = 10
+_TEXT: Final = 4
 """Characters that are one piece of work."""
 LONG: Final = 120
 """Characters from which on a text may be of several lines."""

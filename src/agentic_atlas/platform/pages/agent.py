@@ -148,12 +148,11 @@ class AgentTasksView(View, frozen=True):
     more: bool
 
 
-@pages.page("GET", "/agents/{owner}/{name}", "agent.html")
-async def show(owner: str, name: str, application: Application, who: Principal, turns: Turns) -> AgentView:
+@pages.page("GET", "/agents/{owner}/{name}", "agent.html", in_turn=True)
+async def show(owner: str, name: str, application: Application, who: Principal) -> AgentView:
     """Show an agent: its instances and skills."""
-    async with turns.turn(who.user.id):
-        agent = await agents.show(who, application, f"{owner}/{name}")
-        rates = await success_rates(application, who)
+    agent = await agents.show(who, application, f"{owner}/{name}")
+    rates = await success_rates(application, who)
     there = [one for one in agent.instances if one.online]
     return AgentView(
         agent=agent,
@@ -168,12 +167,11 @@ async def show(owner: str, name: str, application: Application, who: Principal, 
     )
 
 
-@pages.page("GET", "/agents/{owner}/{name}/tokens", "agent_tokens.html")
-async def show_tokens(owner: str, name: str, application: Application, who: Principal, turns: Turns) -> AgentTokensView:
+@pages.page("GET", "/agents/{owner}/{name}/tokens", "agent_tokens.html", in_turn=True)
+async def show_tokens(owner: str, name: str, application: Application, who: Principal) -> AgentTokensView:
     """Show the tokens of an agent."""
-    async with turns.turn(who.user.id):
-        found = await tokens.of_agent(who, application, f"{owner}/{name}")
-        agent = await agents.show(who, application, f"{owner}/{name}")
+    found = await tokens.of_agent(who, application, f"{owner}/{name}")
+    agent = await agents.show(who, application, f"{owner}/{name}")
     listed = [TokenRow(one, calls_of(one), one.status in GOOD) for one in found]
     return AgentTokensView(
         agent=agent,

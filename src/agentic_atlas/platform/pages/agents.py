@@ -10,7 +10,6 @@ from agentic_atlas.backend.usecases import agents, statistics
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import Forbidden
 from agentic_atlas.http.routes import After
-from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.page import PageGroup, View
 from agentic_atlas.protocol.caller.agents import AgentSummary
 from agentic_atlas.protocol.caller.statistics import SkillCounts
@@ -50,12 +49,11 @@ class AgentsView(View, frozen=True):
     may_generate: bool
 
 
-@pages.page("GET", "/agents", "agents.html")
-async def agents_list(application: Application, who: Principal, turns: Turns, after: After = None) -> AgentsView:
+@pages.page("GET", "/agents", "agents.html", in_turn=True)
+async def agents_list(application: Application, who: Principal, after: After = None) -> AgentsView:
     """List agents by name."""
-    async with turns.turn(who.user.id):
-        found = await agents.find(who, application, limit=IN_PAGE + 1, after=after)
-        rates = await success_rates(application, who)
+    found = await agents.find(who, application, limit=IN_PAGE + 1, after=after)
+    rates = await success_rates(application, who)
     shown = found[:IN_PAGE]
     return AgentsView(
         agents=[AgentRow(one, rates.get(one.full_name)) for one in shown],

@@ -13,7 +13,6 @@ from agentic_atlas.backend.usecases import tasks, traces
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import event_info
 from agentic_atlas.http.messages import Response
-from agentic_atlas.http.turns import Turns
 from agentic_atlas.platform.page import PageGroup, View, see_other
 from agentic_atlas.platform.task.attempts import AttemptRow, Times, attempt_rows, times
 from agentic_atlas.platform.task.event_lines import EventLine, event_lines
@@ -73,28 +72,26 @@ class TaskView(View, frozen=True):
     changes: bool
 
 
-@pages.page("GET", "/tasks/{task_id}", "task.html")
+@pages.page("GET", "/tasks/{task_id}", "task.html", in_turn=True)
 async def task(
     task_id: str,
     application: Application,
     who: Principal,
-    turns: Turns,
     events: Annotated[int, Field(ge=1, le=ALL_EVENTS)] = MOST_EVENTS,
 ) -> TaskView:
     """Show a task with its trace."""
-    async with turns.turn(who.user.id):
-        found = await tasks.show(who, application, task_id)
-        trace = await traces.show(who, application, task_id)
-        after = max(0, found.last_seq - events)
-        lines = await _lines(who, application, found, after)
-        return task_view(
-            found,
-            trace,
-            lines,
-            datetime.fromtimestamp(application.now(), UTC),
-            earlier=after,
-            changes=may(who, Right.WRITE_TASKS),
-        )
+    found = await tasks.show(who, application, task_id)
+    trace = await traces.show(who, application, task_id)
+    after = max(0, found.last_seq - events)
+    lines = await _lines(who, application, found, after)
+    return task_view(
+        found,
+        trace,
+        lines,
+        datetime.fromtimestamp(application.now(), UTC),
+        earlier=after,
+        changes=may(who, Right.WRITE_TASKS),
+    )
 
 
 async def _lines(who: Principal, application: Application, found: TaskInfo, after: int) -> list[EventLine]:

@@ -3,14 +3,19 @@
 import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from agentic_atlas.platform.page import View
 from agentic_atlas.platform.wording import duration
 from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceCut, TraceInfo, TraceTask
 
+T = TypeVar("T")
+
 MOST_ROWS: Final = 100
 """Tasks of a trace that are shown around the one that was asked for."""
+
+MOST_DRAWN: Final = 60
+"""Bars of one row that are drawn, and marks, its first and its last ones; of the task that was asked for all are."""
 
 _MOST_INDENT: Final = 8
 _TICKS: Final = 5
@@ -204,8 +209,12 @@ def _for_people(task: TraceTask, ended: float) -> Iterator[Stretch]:
 def _row(one: TraceTask, task_id: str, axis: _Axis, now: datetime) -> TimelineRow:
     task = one.task
     found = stretches(one, now)
-    told = [(stretch, _words(stretch, found)) for stretch in found]
-    told += cuts(one, now)
+    people = [stretch for stretch in found if stretch[0] == "people"]
+    lost = cuts(one, now)
+    artifacts = [step for step in one.steps if step.kind == "artifact"]
+    if task.id != task_id:
+        found, lost, artifacts = _ends(found), _ends(lost), _ends(artifacts)
+    told = [*((stretch, _words(stretch, people)) for stretch in found), *lost]
     return TimelineRow(
         id=task.id,
         agent=task.agent,
@@ -216,17 +225,18 @@ def _row(one: TraceTask, task_id: str, axis: _Axis, now: datetime) -> TimelineRo
         took=duration((task.ended_at or now).timestamp() - task.created_at.timestamp()),
         told=f"{task.agent} {task.skill}: {', '.join(words for _, words in told) or 'just begun'}",
         bars=[_bar(stretch, words, axis) for stretch, words in told],
-        marks=[
-            TimelineMark(left=_percent(axis.place(step.at.timestamp())), told=step.kind)
-            for step in one.steps
-            if step.kind == "artifact"
-        ],
+        marks=[TimelineMark(left=_percent(axis.place(step.at.timestamp())), told=step.kind) for step in artifacts],
     )
 
 
 def _words(stretch: Stretch, found: Sequence[Stretch]) -> str:
     kind, at, to = stretch
     return f"{_NAMES[kind]} {duration(run_time(at, to, found) if kind == 'run' else to - at)}"
+
+
+def _ends(many: list[T]) -> list[T]:
+    """Return the first and the last of very many."""
+    return many if len(many) <= MOST_DRAWN else many[: MOST_DRAWN // 2] + many[-MOST_DRAWN // 2 :]
 
 
 def _bar(stretch: Stretch, told: str, axis: _Axis) -> TimelineBar:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentic_atlas.platform.task.attempts import attempt_rows, times
-from agentic_atlas.platform.task.timeline import MOST_ROWS, stretches, timeline
+from agentic_atlas.platform.task.timeline import MOST_DRAWN, MOST_ROWS, stretches, timeline
 from agentic_atlas.protocol.caller.tasks import CallerInfo, TaskSummary
 from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceCut, TraceInfo, TraceStep, TraceTask
 from agentic_atlas.protocol.caller.values import ErrorInfo
@@ -189,3 +189,16 @@ def test_an_attempt_says_why_it_ended() -> None:
         "tried again", "agent_lost: gone\\u202e", "1 s", "2 s",
     )  # fmt: skip
     assert (second.end, second.reason, second.delivery, second.ran) == ("", "", "", "")
+
+
+def test_of_a_row_of_very_many_bars_the_first_and_the_last_are_drawn() -> None:
+    busy = [attempt(n, n * 3 + 0.5, n * 3 + 1, n * 3 + 2, end="submitted") for n in range(80)]
+    marks = tuple(step("artifact", n) for n in range(250))
+    tasks = [traced(summary(f"tsk_{n}", ended=900), *busy, steps=marks) for n in range(3)]
+    rows = timeline(TraceInfo(trace_id="0" * 32, tasks=tasks, more=False), "tsk_1", at(900)).rows
+    assert [(len(row.bars), len(row.marks)) for row in rows] == [
+        (MOST_DRAWN, MOST_DRAWN),
+        (241, 250),
+        (MOST_DRAWN,) * 2,
+    ]
+    assert (rows[0].bars[0], rows[0].bars[-1]) == (rows[1].bars[0], rows[1].bars[-1])
