@@ -15,7 +15,7 @@ from agentic_atlas.protocol.inside.messages import Revoke
 
 NO_MORE: Final = "who manages the agent no more"
 """What the audit log says of the end of a token that was made by a share."""
-NO_ADMINISTRATOR: Final = "who is an administrator no more"
+NO_ADMINISTRATOR: Final = "its maker is an administrator no more"
 """What it says of the end of what somebody made for others as one."""
 
 
