@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Seque
 from contextlib import contextmanager
 from functools import partial
 
-from agentic_atlas.backend.domain.records import Task, TaskEvent
-from agentic_atlas.backend.ports import Clock, Summary, Tasks
+from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
+from agentic_atlas.backend.ports import Clock, Summary, Tasks, Write
 from agentic_atlas.backend.rights import Principal, key_expired
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
@@ -52,6 +52,7 @@ class Watch:
         self._refused: AtlasError | None = None
         self._rung = False
         self._for_end = False
+        self._endless = False
         self._waiting: asyncio.Future[None] | None = None
         self.task: Task | None = None
         """The task as this process last changed it; None when another one did, or nobody."""
@@ -88,10 +89,15 @@ class Watch:
         rung, self._rung = self._rung, False
         return rung
 
-    async def end(self, timeout: float) -> None:
-        """Wait until the task is known to have ended or the server is stopping, at most `timeout` seconds."""
+    async def end(self, timeout: float, unless: Write[Submitted] | None = None) -> None:
+        """Wait until the task is known to have ended or the server is stopping, at most `timeout` seconds.
+
+        `unless` adds the task: when that comes to nothing, there is no end to wait for.
+        """
         self._for_end = True
-        if not (self.ended or self.closed):
+        if unless is not None:
+            unless.then(self._stored)
+        if not (self.ended or self.closed or self._endless):
             await self._wait(timeout)
         self.check()
         self._for_end = False
@@ -106,6 +112,11 @@ class Watch:
         finally:
             late.cancel()
             self._waiting = None
+
+    def _stored(self, write: Write[Submitted]) -> None:
+        if write.value is None or not write.value.created:
+            self._endless = True
+            self._wake()
 
     def _ring(self) -> None:
         self._rung = True

@@ -85,17 +85,25 @@ async def submit(
     # Before it is stored, so that its end can't be missed.
     watched = request.change.task.id if wait and request.change is not None else None
     with nullcontext() if watched is None else engine.feed.watch(watched, who) as watch:
-        (submitted,) = await _store(engine, [request])
+        (write,) = _begin_to_store(engine, [request])
+        left = wait
+        if watch is not None and write is not None and _rests(request):
+            # It wakes once, at its end, and not for having been stored as well.
+            request.input.forget()
+            await watch.end(wait, unless=write)
+            left = 0.0
+        submitted = await _became(engine, request, write)
+        request.input.forget()
         if isinstance(submitted, AtlasError):
             try:
                 raise submitted
             finally:
                 # Its traceback has this frame: the two would keep the input until somebody looks for garbage.
-                del request, submitted
+                del request, submitted, write
         task = submitted.task
         ended: Task | None = None
         if watch is not None and submitted.created:
-            ended = await engine.feed.end(task.id, watch, wait)
+            ended = await engine.feed.end(task.id, watch, left)
         elif wait:
             ended = await engine.feed.until_ended(task.id, wait, who)
     return Submitted(ended or task, submitted.created)
@@ -184,11 +192,16 @@ def _enqueue(engine: Engine, request: _Request, agent: AgentRecord, skill: Skill
     census.expect(request.change.task)
 
 
-async def _store(engine: Engine, requests: Sequence[_Request]) -> list[Submitted | AtlasError]:
-    """Store what is prepared, and return what became of each."""
-    writes = [
+def _begin_to_store(engine: Engine, requests: Sequence[_Request]) -> list[Write[Submitted] | None]:
+    """Have stored what is prepared; None for what is not to be."""
+    return [
         None if request.change is None else engine.dispatcher.add(request.change, request.slot) for request in requests
     ]
+
+
+async def _store(engine: Engine, requests: Sequence[_Request]) -> list[Submitted | AtlasError]:
+    """Store what is prepared, and return what became of each."""
+    writes = _begin_to_store(engine, requests)
     became = [await _became(engine, request, write) for request, write in zip(requests, writes, strict=True)]
     for request in requests:
         request.input.forget()
@@ -213,6 +226,11 @@ async def _became(engine: Engine, request: _Request, write: Write[Submitted] | N
     if request.ask.queue_ttl == 0:
         await engine.absence.left_meanwhile(task)
     return Submitted(task, created=True)
+
+
+def _rests(request: _Request) -> bool:
+    """Tell whether nothing is to be done when it is stored; see `_became`."""
+    return request.parent is None and request.ask.queue_ttl != 0
 
 
 def _same(request: _Request, older: Task) -> Submitted:

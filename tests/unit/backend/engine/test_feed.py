@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import msgspec
+import pytest
 
-from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind
-from agentic_atlas.backend.engine.feed import Feed
+from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent, TaskEventKind
+from agentic_atlas.backend.engine.feed import Feed, Watch
+from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.sources import wall
+from agentic_atlas.errors import Busy
 from agentic_atlas.protocol.tasks import TaskState
 from tests.conformance.store.samples import task
 
@@ -111,3 +115,31 @@ async def test_nothing_is_kept_of_a_task_that_nobody_follows() -> None:
     with feed.story("task_00000001"):
         feed.tell(changed(2), [event(2)])
     assert (feed._stories, feed._watches) == ({}, {})
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("outcome", [Busy("no room"), Submitted(task(), created=False)])
+async def test_there_is_no_end_to_wait_for_where_no_task_was_stored(outcome: Submitted | Busy, *, before: bool) -> None:
+    write: Write[Submitted] = Write()
+    settle = partial(write.settle, outcome)
+    if before:
+        settle()
+    else:
+        asyncio.get_running_loop().call_soon(settle)
+    async with asyncio.timeout(10):
+        await Watch().end(60, unless=write)
+    assert write.done
+
+
+async def test_the_end_of_a_task_is_waited_for_while_it_is_stored_and_after() -> None:
+    write: Write[Submitted] = Write()
+    watch = Watch()
+    waiting = asyncio.ensure_future(watch.end(60, unless=write))
+    await asyncio.sleep(0)
+    write.settle(Submitted(task(), created=True))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    watch.ring("", b"3 end")
+    async with asyncio.timeout(10):
+        await waiting
