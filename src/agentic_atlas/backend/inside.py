@@ -89,7 +89,7 @@ class RouterDoor:
             Waiting: self._waits,
             Departed: self._departed,
             Absent: self._absent,
-            Barred: partial(_bar, engine),
+            Barred: lambda said: self._spawn(self._asked.bar(said)),
             Called: self._calls.begin,
             Contested: lambda said: self._spawn(self._asked.contested(said)),
             Renew: lambda said: self._spawn(self._asked.renew(said)),
@@ -202,11 +202,32 @@ class RouterRequests:
             if isinstance(error, NotAdmitted):
                 shown = said.identity
                 barred = Barred(error.code, shown.address, shown.token_id, shown.agent_id)
-                _bar(self._engine, barred, error.message, said.hello.instance.host)
+                await self.bar(barred, error.message, said.hello.instance.host)
             self._engine.router.say(TurnAway(said.number, failure(error)))
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("admission_failed", agent=said.identity.agent_id, exc_info=bug)
             self._engine.router.say(TurnAway(said.number, Failure(CloseCode.UNAVAILABLE, "internal")))
+
+    async def bar(self, said: Barred, message: str = "", host: str = "") -> None:
+        """Have it known that somebody was kept out, and the audit log tell of it."""
+        ADDRESS.set(said.address)
+        who = NOBODY
+        if said.agent_id:
+            kept_out = TurnedDown(said.agent_id, said.token_id, said.code, message, said.address, host)
+            self._engine.contention.keep_out(kept_out)
+            self._engine.changes.agent(said.agent_id)
+            who = await self._agent(said.agent_id)
+        self._engine.trail.refuse(who, "instances.admit", AuditObject(kind="token", id=said.token_id), said.code)
+
+    async def _agent(self, agent_id: str) -> AuditActor:
+        """Return how the audit log calls an agent, which may be gone."""
+        try:
+            agent = await self._engine.store.agents.get(agent_id)
+        except AtlasError:  # a store that can't be had: the row is written when it is back
+            agent = None
+        if agent is None:
+            return AuditActor(kind="agent", id=agent_id)
+        return AuditActor(kind="agent", id=agent_id, user_id=agent.owner_id, name=agent.full_name)
 
     async def contested(self, said: Contested) -> None:
         """Have it known that two instances came with one token."""
@@ -248,17 +269,6 @@ class RouterRequests:
             self._log.warning("departure_not_stored", instance=said.instance.instance_id, code=error.code)
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("departure_failed", instance=said.instance.instance_id, exc_info=bug)
-
-
-def _bar(engine: Engine, said: Barred, message: str = "", host: str = "") -> None:
-    """Have it known that somebody was kept out, and the audit log tell of it."""
-    if said.agent_id:
-        engine.contention.keep_out(TurnedDown(said.agent_id, said.token_id, said.code, message, said.address, host))
-        engine.changes.agent(said.agent_id)
-    who = AuditActor(kind="agent", id=said.agent_id) if said.agent_id else NOBODY
-    before = ADDRESS.set(said.address)
-    engine.trail.refuse(who, "instances.admit", AuditObject(kind="token", id=said.token_id), said.code)
-    ADDRESS.reset(before)  # what is said next comes from elsewhere
 
 
 def _asked(engine: Engine, by: InstanceRef, report: messages.Event) -> messages.Question | TaskFailure | None:
