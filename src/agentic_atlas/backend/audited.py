@@ -1,8 +1,8 @@
 """Which use cases the audit log tells of, and what it says of each. Pure, and the one place where that is decided.
 
-It tells of all that changes who may do what, and of what somebody decides about a task; not of tasks that are asked
-for, nor of what is only looked at. The registry of use cases does the writing (`usecases.application`): a use case says
-nothing of it itself.
+It tells of all that changes who may do what, and of what somebody decides about a task; of tasks that are asked for,
+and of what is only looked at, where somebody has not the right to it. The registry of use cases does the writing
+(`usecases.application`): a use case says nothing of it itself, unless it is refused a part of what it was asked for.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agentic_atlas.backend.rights import RIGHT_OF
 from agentic_atlas.errors import Busy, Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from agentic_atlas.protocol.caller.audit import AuditObject
 from agentic_atlas.protocol.caller.values import Json
@@ -21,7 +22,7 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     """What it is done to. Its id and name are those of what the use case returns, or of one of several (`of`); before
-    there is anything, or if it has none, those in the arguments below."""
+    there is anything, or if it has none, those in the arguments below. Empty: what they are called tells."""
     of: int = -1
     """Which of several that are returned it is."""
     id_in: str = ""
@@ -46,6 +47,8 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
 
     def object_of(self, arguments: Mapping[str, Any], result: object = None) -> AuditObject:
         """Return what it was done to, or should have been."""
+        if not self.kind:
+            return _sought(arguments)
         made = result[self.of] if isinstance(result, tuple) and result else result
         name = getattr(made, "full_name", None) or getattr(made, "name", None) or arguments.get(self.name_in) or ""
         found = getattr(made, "id", None) or getattr(made, f"{self.kind}_id", None) or arguments.get(self.id_in) or ""
@@ -57,6 +60,20 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
         return given | {name: getattr(result, name) for name in self.shown if hasattr(result, name)}
 
 
+_SOUGHT: Final = {"task_id": "task", "token_id": "token", "agent_name": "agent", "agent": "agent", "user": "user"}
+"""What arguments name that somebody looks for."""
+
+
+def _sought(arguments: Mapping[str, Any]) -> AuditObject:
+    if (ask := arguments.get("ask")) is not None:
+        return AuditObject(kind="skill", name=f"{ask.agent}/{ask.skill}")
+    for name, kind in _SOUGHT.items():
+        if (found := arguments.get(name)) is not None:
+            return AuditObject(kind=kind, **{"id" if name.endswith("_id") else "name": str(found)})
+    return AuditObject(kind="", name=str(arguments.get("name") or ""))
+
+
+_ELSE: Final = Audited(kind="", done=False, refused=(Forbidden,))
 _TASK: Final = Audited(kind="task", id_in="task_id", waits=False)
 
 AUDITED: Final[Mapping[str, Audited]] = {
@@ -125,6 +142,12 @@ AUDITED: Final[Mapping[str, Audited]] = {
 }
 """What the log says of each use case that it tells of, by its module and name."""
 
+
+def audited(use_case: str) -> Audited:
+    """Return what the log says of a use case by its module and name; of all others that somebody may not do it."""
+    return AUDITED.get(use_case, _ELSE)
+
+
 OF_ITSELF: Final = (
     *("audit.broken", "audit.lost", "backups.restore"),
     *("instances.admit", "instances.take_over", "keys.use", "invitations.end", "keys.end", "tokens.end"),
@@ -133,13 +156,13 @@ OF_ITSELF: Final = (
 another's place, what ended with a right."""
 
 ACTIONS: Final = (*sorted({*AUDITED, *OF_ITSELF}),)
-"""All that it tells of."""
+"""All that it tells of, besides that somebody has not the right to anything else."""
 NOUNS: Final = (*dict.fromkeys(action.partition(".")[0] for action in ACTIONS),)
 
 
 def unknown_action(action: str) -> InvalidInput | None:
     """Return the answer to whoever looks for what is never told of; None for what may be."""
-    if action in ACTIONS or action in NOUNS:
+    if action in ACTIONS or action in NOUNS or action in RIGHT_OF:
         return None
     noun = action.partition(".")[0]
     there = [known for known in ACTIONS if known.startswith(f"{noun}.")]

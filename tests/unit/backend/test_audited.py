@@ -90,7 +90,8 @@ def test_all_that_the_log_tells_of_by_itself_is_known_to_who_looks_for_it() -> N
         for text in ast.walk(call)
         if isinstance(text, ast.Constant) and re.fullmatch(r"[a-z_]+\.[a-z_]+", str(text.value))
     }
-    assert (said - AUDITED.keys()) | {BROKEN} == set(OF_ITSELF)
+    of_many_or_answered = {"tasks.submit", "calls.call"}
+    assert (said - AUDITED.keys()) | {BROKEN} == set(OF_ITSELF) | of_many_or_answered
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_all_that_the_log_tells_of_by_itself_is_known_to_who_looks_for_it() -> N
         ("agents.*", "(did you mean agents?): it tells of agents.create, "),
         ("agents.fly", "agents.update; agents alone is all of these"),
         ("token", "(did you mean tokens?): it tells of accounts, agents, audit, "),
-        ("agents.find", "it tells of agents.create, agents.delete, "),
+        ("agents.seek", "it tells of agents.create, agents.delete, "),
         ("x" * 100, f"'{'x' * 64}': it tells of accounts, "),
     ],
 )

@@ -1,7 +1,7 @@
 """What a door holds of the backend, and what a use case is.
 
 A use case is a function that takes who asks first, and does not begin before their right was checked. Each is known by
-its module and its name; `rights.RIGHT_OF` says which right it needs, `audited.AUDITED` what the audit log says of it.
+its module and its name; `rights.RIGHT_OF` says which right it needs, `audited` what the audit log says of it.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from msgspec.structs import replace
 
 from agentic_atlas.auth import digest
-from agentic_atlas.backend.audited import AUDITED, Audited
+from agentic_atlas.backend.audited import Audited, audited
 from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.domain.records import User
 from agentic_atlas.backend.engine.engine import Engine
@@ -128,8 +128,7 @@ def use_case(
         require(who, right)
         return function(who, application._engine, *args, **kwargs)
 
-    audited = AUDITED.get(name)
-    known = checked if audited is None else _told(name, audited, function, checked)
+    known = _told(name, audited(name), function, checked)
     USE_CASES[name] = known
     return known
 

@@ -14,6 +14,7 @@ from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal, Right, require_call, role_allows
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.errors import AtlasError, Forbidden, InvalidInput, NotFound
+from agentic_atlas.protocol.caller.audit import AuditObject
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.inside.messages import Called
 from agentic_atlas.protocol.messages import NULL, Call, Fault, Reply, ReplyKind
@@ -37,6 +38,9 @@ async def call(who: Principal, engine: Engine, said: Called, replies: Replies) -
         ended = await _end_of(engine, child)
         replies(final_reply(asked.id, ended))
     except AtlasError as error:
+        if isinstance(error, Forbidden):
+            skill = AuditObject(kind="skill", name=f"{asked.agent}/{asked.skill}")
+            engine.trail.refuse(who, "calls.call", skill, error.code)
         replies(refused(asked, error))
 
 

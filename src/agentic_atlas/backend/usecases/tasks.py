@@ -19,7 +19,8 @@ from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal, require_change
 from agentic_atlas.backend.usecases.application import paced, still, use_case
 from agentic_atlas.backend.usecases.shown import task_info
-from agentic_atlas.errors import AtlasError, Conflict
+from agentic_atlas.errors import AtlasError, Conflict, Forbidden
+from agentic_atlas.protocol.caller.audit import AuditObject
 from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
 from agentic_atlas.protocol.codec import passed_on
 from agentic_atlas.protocol.messages import Delivery
@@ -67,7 +68,12 @@ async def submit_all(who: Principal, engine: Engine, asks: Sequence[SubmitReques
         Busy: these are more than somebody may ask for in that time, each counted as if it came by itself.
     """
     paced(engine, who, len(asks) - 1)
-    return await submission.submit_all(engine, who, asks)
+    became = await submission.submit_all(engine, who, asks)
+    for ask, one in zip(asks, became, strict=True):
+        if isinstance(one, Forbidden):
+            skill = AuditObject(kind="skill", name=f"{ask.agent}/{ask.skill}")
+            engine.trail.refuse(who, "tasks.submit", skill, one.code)
+    return became
 
 
 @use_case

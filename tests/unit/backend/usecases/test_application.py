@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import agents, keys, tokens, users
+from agentic_atlas.backend.usecases import agents, keys, sessions, tasks, tokens, users
 from agentic_atlas.backend.usecases.application import USE_CASES, use_case
 from agentic_atlas.errors import Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
+from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from tests.unit.backend.network import NOW, Network, as_agent
 
 
@@ -52,9 +54,9 @@ async def test_a_use_case_is_refused_before_it_begins() -> None:
     agent = await network.agent(ada)
     nobody: Principal | None = None
     with pytest.raises(Unauthenticated):
-        users.whoami(nobody, network.application)  # type: ignore[arg-type, unused-coroutine]
+        await users.whoami(nobody, network.application)  # type: ignore[arg-type]
     with pytest.raises(Forbidden):
-        users.whoami(as_agent(ada, agent), network.application)  # type: ignore[unused-coroutine]
+        await users.whoami(as_agent(ada, agent), network.application)
     assert await users.whoami(ada, network.application) == ("net_1", ada.credential)
 
 
@@ -81,6 +83,38 @@ async def test_the_audit_log_has_what_was_done_before_it_is_answered_and_what_wa
     (refused,) = await network.store.audit.after(1, limit=10)
     assert (refused.action, refused.outcome, refused.object.id) == ("tokens.revoke", "token_not_found", made.id)
     assert refused.who.user_id == eve.user.id
+
+
+async def test_the_audit_log_has_what_was_only_looked_at_or_asked_for_without_the_right_to_it() -> None:
+    network = Network()
+    ada = await network.user()
+    await network.agent(ada)
+    narrow = replace(ada, scopes=("tasks:call:ada/other",))
+    ask = SubmitRequest("ada/hello", "greet", b"{}")
+    for _ in range(3):
+        with pytest.raises(Forbidden):
+            await users.find(ada, network.application, limit=1, after=None)
+    with pytest.raises(Forbidden):
+        await sessions.find_of(ada, network.application, "eve")
+    with pytest.raises(Forbidden):
+        await tokens.of_agent(narrow, network.application, "ada/hello")
+    with pytest.raises(Forbidden):
+        await tasks.submit(narrow, network.application, ask)
+    (became,) = await tasks.submit_all(narrow, network.application, [replace(ask, skill="wait")])
+    assert isinstance(became, Forbidden)
+    with pytest.raises(NotFound):
+        await agents.show(ada, network.application, "ada/none")
+    await network.engine.trail.settle(last=True)
+    rows = await network.store.audit.after(0, limit=9)
+    assert [(row.action, row.object.kind, row.object.name, row.outcome, dict(row.detail)) for row in rows] == [
+        ("users.find", "", "", "forbidden", {}),
+        ("sessions.find_of", "user", "eve", "forbidden", {}),
+        ("tokens.of_agent", "agent", "ada/hello", "insufficient_scope", {}),
+        ("tasks.submit", "skill", "ada/hello/greet", "insufficient_scope", {}),
+        ("tasks.submit", "skill", "ada/hello/wait", "insufficient_scope", {}),
+        ("users.find", "", "", "forbidden", {"times": 2}),
+    ]
+    assert {row.who.user_id for row in rows} == {ada.user.id}
 
 
 async def test_of_a_use_case_that_failed_on_its_way_the_audit_log_says_with_what(

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from agentic_atlas.backend.domain.children import call_key
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Role, Share, Task
 from agentic_atlas.backend.engine.answering import Replies
+from agentic_atlas.backend.ports import AuditFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import calls
 from agentic_atlas.errors import InvalidInput
@@ -153,6 +154,12 @@ async def test_a_token_that_is_for_one_skill_calls_no_other_and_learns_of_none()
     for name in ("hello", "eve/child", "nobody"):
         await on.begin(name)
     assert on.codes() == ["insufficient_scope"] * 3
+    await on.network.engine.trail.settle()
+    told = await on.network.store.audit.find(AuditFilter(action="calls.call"), limit=9)
+    assert [(row.object.name, row.who.kind) for row in told[::2]] == [
+        ("nobody/greet", "agent"),
+        ("hello/greet", "agent"),
+    ]
     on.begin()
     assert (await on.child()).agent == "ada/child"
 
