@@ -11,15 +11,20 @@ from agentic_atlas.protocol.closing import ADVICE, Advice, CloseCode, comes_back
 from agentic_atlas.sdk.link.dial import HandshakeRefused, NotARouter, Unreachable, plain
 from agentic_atlas.transport.receiver import Closed
 
+_ROTATED_CODE = "token_rotated"
 _SHUT_OUT = {
     "token_revoked": CloseCode.TOKEN_REVOKED,
-    "token_rotated": CloseCode.TOKEN_REVOKED,
+    _ROTATED_CODE: CloseCode.TOKEN_REVOKED,
     "key_withdrawn": CloseCode.TOKEN_REVOKED,
     "agent_disabled": CloseCode.AGENT_DISABLED,
     "agent_deleted": CloseCode.AGENT_DISABLED,
     "owner_disabled": CloseCode.AGENT_DISABLED,
 }
 """Why a handshake is refused for which a connection may be closed as well: the same sentence for both."""
+_ROTATED = Advice(
+    "the token was rotated",
+    f"put the one that came in its place into .env, or {ADVICE[CloseCode.TOKEN_REVOKED].fix}",
+)
 _EXPIRED = CloseCode.TOKEN_EXPIRED.name.lower()
 _KNOWN_OTHERWISE = Advice(
     "this process is known to the router by another token, which is still good",
@@ -63,6 +68,16 @@ class KeptOut:
         """Whether it is the token that was refused, so that another one may be let in."""
         return self.code in _OF_TOKEN
 
+    @property
+    def happened(self) -> str:
+        """What is wrong with the token, in a few words."""
+        return _advice(self.code or CloseCode.TOKEN_INVALID, self.error.code).happened
+
+    def since(self, first: "KeptOut | None") -> "KeptOut":
+        """Return why the agent is kept out in truth, after another token was refused first: one from before it that
+        has expired meanwhile says nothing of what a person did."""
+        return self if first is None or self.code is not CloseCode.TOKEN_EXPIRED else first
+
     def remedy(self, *, known: bool) -> Remedy:
         """Return what is waited for; `known`: it was let in before, so it was not started wrongly."""
         if self.code is CloseCode.AGENT_DISABLED:
@@ -84,7 +99,7 @@ def refused_for_good(refused: HandshakeRefused) -> KeptOut:
     """Return what a handshake means that will be refused again with the same token."""
     shut_out = _SHUT_OUT.get(refused.code)
     if shut_out is not None:
-        told = ADVICE[shut_out]
+        told = _advice(shut_out, refused.code)
         return KeptOut(ConfigurationError(f"{told.happened}: {told.fix}", code=refused.code), shut_out)
     advice = "" if "atlas tokens" in refused.message else f"; {ADVICE[CloseCode.TOKEN_INVALID].fix}"
     error = ConfigurationError(f"the router refuses this agent: {refused.message}{advice}", code=refused.code)
@@ -164,15 +179,19 @@ class Outage:
 
 
 def _sentence(closed: Closed, *, fix: bool) -> str:
-    known = _known(closed.code)
+    known, told = _known(closed.code), decode_reason(closed.reason)
     if known is None:
         happened, remedy = f"the router ended the connection with code {closed.code}", _UNKNOWN_FIX
     else:
-        happened, remedy = ADVICE[known].happened, ADVICE[known].fix
-    told = decode_reason(closed.reason)
+        advice = _advice(known, told.code)
+        happened, remedy = advice.happened, advice.fix
     detail = plain(told.message) if known in _EXPLAINED and told.message else plain(told.code)
-    said = f"{happened} ({detail})" if detail and detail not in _HIDDEN else happened
+    said = f"{happened} ({detail})" if detail and detail not in (*_HIDDEN, _ROTATED_CODE) else happened
     return f"{said}: {remedy}" if fix else said
+
+
+def _advice(code: CloseCode, precise: str | None) -> Advice:
+    return _ROTATED if precise == _ROTATED_CODE else ADVICE[code]
 
 
 def _code(closed: Closed) -> str:

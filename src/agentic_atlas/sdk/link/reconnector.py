@@ -78,6 +78,8 @@ class Reconnector:
         self._random = runtime.random
         # While the agent is kept out: what it was told, and how long it waits before the next try.
         self._told: str | None = None
+        # Why the first of the tokens was refused that were tried in a row; None: none was, or one was waited for.
+        self._first: KeptOut | None = None
         self._pause = timeouts.watch
         self._cut_at: float | None = None
         # Ends the connection of `session`, with a reason, to come back on another one.
@@ -134,7 +136,7 @@ class Reconnector:
     def welcomed(self, welcome: Welcome) -> None:
         """The router has let the agent in."""
         self._grace, self._cut_at = welcome.grace, None
-        self._known, self._told, self._pause = True, None, self._timeouts.watch
+        self._known, self._told, self._first, self._pause = True, None, None, self._timeouts.watch
         self._tokens.let_in()
         line = self._outage.back(self._clock())
         self._log.info(line or f"connected to {self._url}")
@@ -220,10 +222,12 @@ class Reconnector:
         if refusal.of_token:
             self._tokens.refuse(self._using)
             if self._tokens.usable:
-                self._log.info("the token is good no more: going on with the one that came in its place")
+                self._first = self._first or refusal
+                self._log.info(f"{refusal.happened}: going on with the one that came in its place")
                 self._outage.kept_out(self._clock())
                 await self._rest(self._wait(None))
                 return True
+            refusal, self._first = refusal.since(self._first), None
         remedy = refusal.remedy(known=self._known)
         if remedy is Remedy.NONE:
             return False

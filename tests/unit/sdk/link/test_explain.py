@@ -84,6 +84,15 @@ def test_a_refusal_without_a_fix_gets_one() -> None:
     assert "atlas tokens create" in explain.refused_for_good(refused).error.message
 
 
+def test_who_has_a_token_that_was_rotated_is_sent_to_the_one_that_came_in_its_place() -> None:
+    closed = explain.final(Closed(CloseCode.TOKEN_REVOKED, encode_reason("token_rotated")))
+    refused = explain.refused_for_good(HandshakeRefused(401, "no", code="token_rotated", retry_after=None))
+    for refusal in (closed, refused):
+        assert refusal is not None
+        assert refusal.error.message.startswith("the token was rotated: put the one that came in its place into .env")
+        assert refusal.happened == "the token was rotated"
+
+
 @pytest.mark.parametrize(
     ("code", "at_start", "later"),
     [

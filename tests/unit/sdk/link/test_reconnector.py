@@ -282,6 +282,18 @@ async def test_of_several_tokens_each_is_tried_before_the_agent_waits() -> None:
     assert net.waits[0] == 0.2
 
 
+async def test_of_several_tokens_that_are_refused_it_is_told_what_was_wrong_with_the_one_in_use() -> None:
+    expired = HandshakeRefused(401, "the token expired 1 second ago", code="token_expired", retry_after=None)
+    net = Network(REFUSED["revoked"], expired)
+    net.agent._tokens.renew("token", "renewed")
+    asyncio.get_running_loop().call_later(60.0, lambda: net.agent.finish())
+    assert await net.agent.run() is None
+    assert net.shown == ["renewed", "token"]
+    assert "the token has been revoked: going on with the one that came in its place" in net.log.at("info")
+    [waits] = net.log.at("warning")
+    assert waits.startswith("the token has been revoked: create a new one with ")
+
+
 async def test_a_refusal_for_now_is_waited_for_as_long_as_was_asked() -> None:
     net = Network(HandshakeRefused(503, "too many connections", code=None, retry_after=5.0))
     await net.agent.run()
