@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from agentic_atlas.cli import arguments, completion, connection, events, explain, given, output, questions
 from agentic_atlas.cli.command.declared import Argument, Number, Option, whole
 from agentic_atlas.cli.options import AgentName, Json
-from agentic_atlas.errors import AtlasError, NotFound
+from agentic_atlas.errors import AtlasError, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from agentic_atlas.cli.questions import Prompter
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted command takes to tell the platform."""
+
+_UNKNOWN = (
+    "what the skill takes is not known here without the scope agents:read: KEY=VALUE is text, KEY:=JSON gives all else"
+)
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,13 @@ async def _call(wish: Wish) -> tuple[TaskInfo, bool]:
     import asyncio
 
     async with connection.connect() as atlas:
-        fields = await _input(atlas, wish)
-        task = await _submitted(atlas, wish, fields)
+        fields, known = await _input(atlas, wish)
+        try:
+            task = await _submitted(atlas, wish, fields)
+        except InvalidInput as error:
+            if known:
+                raise
+            raise InvalidInput(f"{error.message}; {_UNKNOWN}", code=error.code, detail=error.detail) from None
         if not wish.wait:
             return task.info, False
         if task.info.note:
@@ -189,7 +198,7 @@ async def _submit(atlas: AsyncClient, wish: Wish, fields: Mapping[str, object]) 
         return await atlas.submit(wish.agent, wish.skill, fields, **asdict(wish.options))
     except NotFound as error:
         if error.code == "agent_not_found":
-            await explain.agent_of(atlas, wish.agent)  # which says what may have been meant
+            await explain.agent_seen(atlas, wish.agent)  # which says what may have been meant
         raise
 
 
@@ -282,14 +291,16 @@ async def _cancel(task: TaskHandle, reason: str) -> None:
         output.aside(f"Asked task {task.id} to stop.")
 
 
-async def _input(atlas: AsyncClient, wish: Wish) -> dict[str, object]:
-    """Return the whole input: the object that was given, with the single fields over it."""
+async def _input(atlas: AsyncClient, wish: Wish) -> tuple[dict[str, object], bool]:
+    """Return the whole input: the object that was given, with the single fields over it, and whether it was known what
+    the skill takes where that mattered."""
     base = {} if wish.base is None else arguments.parse_object(given.text(wish.base), "--input")
     if not wish.pairs:
-        return base
-    found = explain.skill_of(await explain.agent_of(atlas, wish.agent), wish.skill)
+        return base, True
+    agent = await explain.agent_seen(atlas, wish.agent)
+    found = None if agent is None else explain.skill_of(agent, wish.skill)
     schema = None if found is None else found.input_schema
-    return arguments.merged(base, arguments.parse_pairs(wish.pairs, schema, given.content))
+    return arguments.merged(base, arguments.parse_pairs(wish.pairs, schema, given.content)), agent is not None
 
 
 def _print_output(info: TaskInfo, *, json: bool) -> None:

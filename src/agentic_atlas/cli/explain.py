@@ -9,7 +9,7 @@ from agentic_atlas.cli import schema, wording
 from agentic_atlas.cli.arguments import pair
 from agentic_atlas.cli.columns import wide
 from agentic_atlas.cli.visible import one_line, visible
-from agentic_atlas.errors import NotFound
+from agentic_atlas.errors import Forbidden, NotFound
 from agentic_atlas.protocol.schemas import words
 
 if TYPE_CHECKING:
@@ -52,6 +52,16 @@ def known_skill(agent: AgentInfo, name: str) -> SkillInfo:
     if found is None:
         raise NotFound(f"{agent.name} has not connected yet, so its skills are not known", code="skill_not_found")
     return found
+
+
+async def agent_seen(atlas: AsyncClient, name: str) -> AgentInfo | None:
+    """Return an agent with its skills, or None where one's key is good for no look at agents; raises as `agent_of`."""
+    try:
+        return await agent_of(atlas, name)
+    except Forbidden as error:
+        if error.code != "insufficient_scope":
+            raise
+        return None
 
 
 async def agent_of(atlas: AsyncClient, name: str) -> AgentInfo:

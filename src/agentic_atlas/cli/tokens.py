@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from agentic_atlas.cli import agent_env, connection, given, output, times
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import AgentName, Iso, Json, Utc
-from agentic_atlas.errors import NotFound
+from agentic_atlas.errors import Conflict, Forbidden, NotFound
 from agentic_atlas.sdk import dotenv_file
 
 if TYPE_CHECKING:
@@ -156,13 +157,18 @@ def revoke(
 
 
 async def ensure_agent(atlas: AsyncClient, name: str) -> bool:
-    """Create the agent when it is not there; return whether it was made."""
-    try:
+    """Create the agent when it is not there; return whether it was made.
+
+    Raises Forbidden for a key that is not good for making agents; whether it is for looking at them does not matter.
+    """
+    with contextlib.suppress(NotFound, Forbidden):
         await atlas.agents.get(name)
-    except NotFound:
+        return False
+    try:
         await atlas.agents.create(name)
-        return True
-    return False
+    except Conflict:
+        return False
+    return True
 
 
 def _span(text: str) -> int | None:

@@ -61,6 +61,8 @@ class Platform:
     shares: dict[str, str] = field(default_factory=dict)
     ended: list[dict[str, Any]] = field(default_factory=list)
     """The tokens that end with what is shared."""
+    may_look: bool = True
+    """Whether the key is good for a look at an agent."""
     groups: dict[str, list[str]] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
     attention: list[dict[str, Any]] = field(default_factory=list)
@@ -106,6 +108,8 @@ class Platform:
         if not rest:
             self.add_agent(asked.body["name"])
             return Answer(self.agents[asked.body["name"]], 201)
+        if asked.method == "GET" and not self.may_look:
+            return error(403, "insufficient_scope", "it lacks the scope agents:read")
         rest = rest[1:] if rest[0] == "ada" else rest
         if rest[0] not in self.agents:
             return error(404, "agent_not_found", f"there is no agent `{rest[0]}`")

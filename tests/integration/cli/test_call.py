@@ -295,6 +295,25 @@ def test_an_input_that_the_platform_refuses_is_typed_wrongly_too(platform: Platf
     assert complained(atlas("call", "hello", "greet", "--input", '{"nam": 1}'), 2).startswith("there is no `nam`")
 
 
+def test_a_key_for_tasks_alone_calls_with_text_and_json(platform: Platform) -> None:
+    platform.may_look = False
+    printed(atlas("call", "hello", "greet", "name=Ada", "times:=3"))
+    assert platform.submitted()["input"] == {"name": "Ada", "times": 3}
+
+
+def test_who_may_not_see_what_a_skill_takes_is_told_how_to_write_what_is_no_text(platform: Platform) -> None:
+    platform.may_look = False
+
+    def refused(asked: Asked) -> Answer:
+        wrong = error(422, "invalid_input", "`times` has to be a whole number")
+        return wrong if asked.method == "POST" else platform.answer(asked)
+
+    platform.server.answer = refused
+    said = complained(atlas("call", "hello", "greet", "times=3"), 2)
+    assert said.startswith("`times` has to be a whole number; what the skill takes is not known here without the scope")
+    assert "KEY:=JSON" in said
+
+
 def test_the_help_of_a_skill_says_what_it_takes_and_how_to_call_it(platform: Platform) -> None:
     shown = printed(atlas("call", "hello", "greet", "--help"))
     assert shown.splitlines() == [
