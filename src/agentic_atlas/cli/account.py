@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from agentic_atlas.protocol.caller.people import ApiKeyInfo, SessionInfo, WhoAmI
 
 
+MADE_ANEW = (
+    "Whoever logs in with it again is a new user, where log-ins make users (ATLAS_OIDC_CREATE): "
+    "`atlas users disable NAME` keeps a person out."
+)
+
+
 def whoami(*, json: Json = False) -> None:
     """Show who you are, and to which platform."""
 
@@ -154,6 +160,7 @@ def identities(
                 f"Removed {remove}; sessions that ended: {ended.sessions}, API keys of log-ins: {ended.keys}. "
                 "Keys made with `atlas keys create` stay."
             )
+            output.aside(MADE_ANEW)
         return
     found = connection.run(_identities(user))
     if json:

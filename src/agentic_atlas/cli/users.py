@@ -186,19 +186,33 @@ def delete(
     yes: Annotated[bool, Option("--yes", "-y", help="Remove without a question.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove a user with their keys and sessions, who owns no agents any more; what they asked for stays."""
+    """Remove a user with their keys and sessions, who owns no agents any more; what they asked for stays.
+
+    Whoever leaves is better disabled: where log-ins at an identity provider make users (ATLAS_OIDC_CREATE), somebody
+    who was removed is made anew at the next one.
+    """
     if not yes:
         asking.confirm(f"Remove {name} for ever?")
 
-    async def work() -> None:
+    async def work() -> int:
         async with connection.connect() as atlas:
+            known = await atlas.people.identities(name)
             await atlas.people.delete(name)
+            return len(known)
 
-    connection.run(work())
+    known = connection.run(work())
     if json:
         output.document({"deleted": name})
     else:
         output.say(f"Removed {name}.")
+        if known:
+            output.aside(BACK_AGAIN)
+
+
+BACK_AGAIN = (
+    "The identity provider knows them still: where log-ins make users (ATLAS_OIDC_CREATE), they are back at the next "
+    "one, as a new user. `atlas users disable NAME` keeps that one out; let the provider know, too."
+)
 
 
 def _greet(url: str, invitation: InvitationInfo) -> None:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from agentic_atlas.protocol.caller.accounts import IdentityInfo, LoggedOut
 from agentic_atlas.protocol.caller.people import WhoAmI
 from tests.integration.cli.commands import atlas, complained, printed
 from tests.integration.cli.platform_server import Platform
@@ -45,3 +48,17 @@ def test_a_refused_key_is_told_with_the_place_to_look(platform: Platform) -> Non
     told = complained(atlas("whoami"))
     assert told.startswith("the API key is not known; check the API key: ATLAS_API_KEY")
     assert KEY not in told
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_who_removes_a_user_is_told_that_the_provider_lets_them_in_anew(platform: Platform, known: int) -> None:
+    linked = [answer(IdentityInfo, id="idn_1", user="eve")] * known
+    platform.server.answer = in_order(Answer({"items": linked}), Answer(status=204))
+    told = atlas("users", "delete", "eve", "--yes").output
+    assert (told.startswith("Removed eve.\n"), "`atlas users disable NAME`" in told) == (True, bool(known))
+
+
+def test_who_removes_an_identity_is_told_that_it_makes_a_user_anew(platform: Platform) -> None:
+    platform.server.answer = in_order(Answer(answer(LoggedOut, sessions=1, keys=0)))
+    told = atlas("users", "identities", "--user", "eve", "--remove", "idn_1").output
+    assert "ATLAS_OIDC_CREATE" in told
