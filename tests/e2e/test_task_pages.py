@@ -20,9 +20,10 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script> {{ 7 * 7 }} \u2
 DESK = """
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Literal
 
-from agentic_atlas import Agent, Context, TaskError
+from agentic_atlas import Agent, Context, FilePart, TaskError
 
 agent = Agent("desk", concurrency=4)
 
@@ -55,6 +56,12 @@ async def many(ctx: Context, times: int) -> str:
     for number in range(times):
         ctx.log.info("said", number=number)
     return "done"
+
+@agent.skill
+async def files(ctx: Context) -> list[FilePart]:
+    Path("large.bin").write_bytes(b"x" * 3_400_000)
+    await ctx.artifact("large.bin")
+    return [FilePart(name="<b>.html", media_type="text/html", content=b"<script>alert(1)</script>")]
 
 @agent.skill
 async def endless(ctx: Context) -> str:
@@ -151,6 +158,27 @@ def test_nothing_moves_on_the_page_of_a_task_while_it_runs(desk: Platform, opene
         expect(page.locator("h1")).to_contain_text("completed")
         expect(page.locator(".events")).to_contain_text("said number=7")
         assert page.evaluate("window.shifted") == []
+        assert one.faults == []
+
+
+def test_files_of_a_task_are_listed_and_those_in_its_output_are_saved(desk: Platform, opened: Browser) -> None:
+    with window(opened, desk) as one, Client(desk.url, api_key=desk.api_key) as atlas:
+        log_in(one)
+        task = atlas.submit("desk", "files")
+        task.result()
+        page = one.go(f"/tasks/{task.id}")
+        listed = page.get_by_role("region", name="Files that it made")
+        expect(listed.get_by_role("row", name="large.bin")).to_contain_text("3.4 MB")
+        expect(listed.get_by_role("row", name="large.bin")).to_contain_text("stays on")
+        assert one.violations() == []
+        with page.expect_download() as saving:
+            listed.get_by_role("link", name="<b>.html").click()
+        assert saving.value.path().read_bytes() == b"<script>alert(1)</script>"
+        answer = one.context.request.get(f"{one.url}/tasks/{task.id}/files/1")
+        assert answer.headers["content-disposition"].endswith("filename*=UTF-8''%3Cb%3E.html")
+        assert answer.headers["content-security-policy"].startswith("sandbox")
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert one.context.request.get(f"{one.url}/tasks/{task.id}/files/2").status == 404
         assert one.faults == []
 
 

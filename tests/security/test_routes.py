@@ -325,6 +325,9 @@ TABLE: dict[str, Row] = {
     "POST /tokens/{token_id}/rotate": Row("tokens.rotate", in_path("token_id")),
     "POST /tokens/{token_id}/revoke": Row("tokens.revoke", in_path("token_id")),
     "GET /tasks/{task_id}": Row("tasks.show", in_path("task_id")),
+    "GET /tasks/{task_id}/files/{number}": without(
+        "file_not_found", "tasks.show", lambda args: Asked({"task_id": str(args["task_id"]), "number": "1"})
+    ),
     "GET /tasks/{task_id}/output": Row("tasks.page", in_path("task_id")),
     "GET /tasks/{task_id}/compare": Row("tasks.show", in_path("task_id")),
     "POST /tasks/{task_id}/cancel": Row("tasks.cancel", in_path("task_id")),

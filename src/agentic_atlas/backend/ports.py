@@ -664,6 +664,8 @@ class Attention(Protocol):
 
 STEPS = frozenset(set(TaskEventKind) - {TaskEventKind.PROGRESS, TaskEventKind.CHUNK, TaskEventKind.LOG})
 """Events that say what became of a task; the others are what its agent reported meanwhile."""
+MOST_TOLD = 4_096
+"""Bytes of what is said of an artifact; of one with more it is told only that there is one."""
 SAYING = frozenset((TaskEventKind.STATE, TaskEventKind.CONNECTION))
 """Those of them that attempts are told by. What others say may be long, and is not read for a trace."""
 
@@ -675,8 +677,9 @@ class Traces(Protocol):
         """Return the events that say what became of these tasks, each given with the number of its last event.
 
         Those of a task stand in their order. Of one with very many the first and the last are looked at, and those in
-        between for when the connection was cut of the task with the id `cuts_of`. Only of those that are `SAYING`
-        it is told what they say; the data of others is an empty object.
+        between for the cuts and artifacts of the task with the id `cuts_of`. Only of those that are `SAYING`, and
+        of that task's artifacts with no more than `MOST_TOLD`, it is told what they say; the data of others is an empty
+        object.
         """
 
 

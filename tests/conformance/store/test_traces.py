@@ -63,3 +63,14 @@ async def test_of_the_task_that_is_asked_about_every_cut_is_told(opened: Open) -
         assert [(one.seq, one.kind.value) for one in found] == [
             (1, "state"), (2, "state"), (303, "connection"), (304, "connection"),
         ]  # fmt: skip
+
+
+async def test_what_is_said_of_artifacts_is_told_unless_it_is_long(opened: Open) -> None:
+    async with opened() as store:
+        await store.tasks.add(submitted(1))
+        await store.tasks.change("task_00000001", claimed)
+        for n, data in enumerate((b'{"name":"a"}', b'{"name":"%b"}' % (b"x" * 5_000)), 1):
+            made = partial(lifecycle.report, attempt=1, n=n, kind=TaskEventKind.ARTIFACT, data=data, now=NOW + n)
+            await store.tasks.change("task_00000001", made)
+        found = await store.traces.steps([("task_00000001", 4)], cuts_of="task_00000001")
+        assert [one.data for one in found if one.kind is TaskEventKind.ARTIFACT] == [b'{"name":"a"}', b"{}"]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from agentic_atlas.backend.domain.records import TaskEvent
-from agentic_atlas.backend.ports import SAYING, STEPS, Tasks
+from agentic_atlas.backend.domain.records import TaskEvent, TaskEventKind
+from agentic_atlas.backend.ports import MOST_TOLD, SAYING, STEPS, Tasks
 
 
 class MemoryTraces:
@@ -20,5 +20,10 @@ class MemoryTraces:
         found: list[TaskEvent] = []
         for task_id, last in lasts:
             found += await self._tasks().events(task_id, limit=last, most_bytes=1 << 40)
-        told = (one if one.kind in SAYING else replace(one, data=b"{}") for one in found)
+        told = (one if _said(one, cuts_of) else replace(one, data=b"{}") for one in found)
         return [one for one in told if one.kind in STEPS]
+
+
+def _said(event: TaskEvent, cuts_of: str) -> bool:
+    artifact = event.kind is TaskEventKind.ARTIFACT and event.task_id == cuts_of
+    return event.kind in SAYING or (artifact and len(event.data) <= MOST_TOLD)

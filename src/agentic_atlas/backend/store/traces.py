@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Integer, bindparam, case, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Dialect, Integer, and_, bindparam, case, func, literal_column, select
 
 from agentic_atlas.backend.domain.records import TaskEvent, TaskEventKind
-from agentic_atlas.backend.ports import SAYING, STEPS
+from agentic_atlas.backend.ports import MOST_TOLD, SAYING, STEPS
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, Prepared
 from agentic_atlas.backend.store.tables import events
@@ -24,7 +24,7 @@ MANY: Final = 20_000
 FEW: Final = 10
 """How many of those at its beginning are looked at then, and how many at its end."""
 _EMPTY: Final = "X'7B7D'"
-_CUT: Final = TaskEventKind.CONNECTION
+_BETWEEN: Final = frozenset((TaskEventKind.CONNECTION, TaskEventKind.ARTIFACT))
 
 
 class SqlTraces:
@@ -39,15 +39,21 @@ class SqlTraces:
 
 
 def _steps(connection: Connection, lasts: Sequence[tuple[str, int]], cuts_of: str) -> Iterator[TaskEvent]:
-    steps, cuts = _prepared(connection.dialect, STEPS), _prepared(connection.dialect, frozenset((_CUT,)))
+    others = _prepared(connection.dialect, STEPS, artifacts=False)
+    its, between = (_prepared(connection.dialect, kinds, artifacts=True) for kinds in (STEPS, _BETWEEN))
     told = 0
     for task_id, last in lasts:
-        first, final = (FIRST, LAST) if told < MANY or task_id == cuts_of else (FEW, FEW)
+        asked = task_id == cuts_of
+        steps = its if asked else others
+        first, final = (FIRST, LAST) if told < MANY or asked else (FEW, FEW)
         if last <= first + final:
             found = [(steps, 0, last)]
         else:
-            between = [(cuts, first, last - final)] if task_id == cuts_of else []
-            found = [(steps, 0, first), *between, (steps, last - final, last)]
+            found = [
+                (steps, 0, first),
+                *([(between, first, last - final)] if asked else []),
+                (steps, last - final, last),
+            ]
         for query, after, to in found:
             for row in query.all(connection, (task_id, after, to)):
                 told += 1
@@ -55,10 +61,13 @@ def _steps(connection: Connection, lasts: Sequence[tuple[str, int]], cuts_of: st
 
 
 @lru_cache
-def _prepared(dialect: Dialect, kinds: Collection[TaskEventKind]) -> Prepared:
-    """Compiled once, for a trace may have a thousand tasks."""
+def _prepared(dialect: Dialect, kinds: Collection[TaskEventKind], *, artifacts: bool) -> Prepared:
+    """Compiled once, for a trace may have a thousand tasks; `artifacts`: it is read what is said of those too."""
     after, to = (bindparam(name, type_=Integer) for name in ("after", "to"))
-    short = case((events.c.kind.in_(_named(SAYING)), events.c.data), else_=literal_column(_EMPTY))
+    said = events.c.kind.in_(_named(SAYING)), events.c.data
+    brief = func.length(events.c.data) <= literal_column(str(MOST_TOLD))
+    artifact = and_(events.c.kind == literal_column(f"'{TaskEventKind.ARTIFACT}'"), brief), events.c.data
+    short = case(said, *([artifact] if artifacts else []), else_=literal_column(_EMPTY))
     query = select(*(short if column is events.c.data else column for column in EVENTS.read)).where(
         events.c.task_id == bindparam("task_id"),
         events.c.seq > after,

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from agentic_atlas.backend.domain.attempts import AttemptRecord, CutRecord, attempts
 from agentic_atlas.backend.domain.records import AccessLevel, TaskEvent, TaskEventKind
 from agentic_atlas.backend.engine.engine import Engine
@@ -11,7 +13,7 @@ from agentic_atlas.backend.ports import Summary, TaskFilter
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import maybe, moment, task_summary
-from agentic_atlas.protocol.caller.traces import TraceAttempt, TraceCut, TraceInfo, TraceStep, TraceTask
+from agentic_atlas.protocol.caller.traces import ArtifactInfo, TraceAttempt, TraceCut, TraceInfo, TraceStep, TraceTask
 from agentic_atlas.protocol.caller.values import ErrorInfo
 
 MOST_TASKS: Final = 1_000
@@ -97,4 +99,15 @@ def _cut(cut: CutRecord) -> TraceCut:
 
 
 def _step(event: TaskEvent) -> TraceStep:
-    return TraceStep(seq=event.seq, at=moment(event.at), kind=event.kind.value, attempt=event.attempt)
+    artifact = _artifact(event.data) if event.kind is TaskEventKind.ARTIFACT else None
+    return TraceStep(
+        seq=event.seq, at=moment(event.at), kind=event.kind.value, attempt=event.attempt, artifact=artifact
+    )
+
+
+def _artifact(data: bytes) -> ArtifactInfo | None:
+    """Return what an agent told of a file; None where it did so in its own way."""
+    try:
+        return msgspec.json.decode(data, type=ArtifactInfo)
+    except msgspec.MsgspecError:
+        return None

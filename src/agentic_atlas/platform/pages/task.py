@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
@@ -12,8 +13,16 @@ from agentic_atlas.backend.rights import Principal, Right, may
 from agentic_atlas.backend.usecases import tasks, traces
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import event_info
+from agentic_atlas.errors import NotFound
 from agentic_atlas.http.messages import Response
 from agentic_atlas.platform.page import PageGroup, View, see_other
+from agentic_atlas.platform.task.artifacts import (
+    ArtifactRow,
+    artifact_rows,
+    attachment,
+    content_of,
+    output_files,
+)
 from agentic_atlas.platform.task.attempts import AttemptRow, Times, attempt_rows, times
 from agentic_atlas.platform.task.event_lines import EventLine, event_lines
 from agentic_atlas.platform.task.json_parts import PayloadView, payload
@@ -29,6 +38,14 @@ MOST_EVENTS = 100
 """Events that are shown, the newest, unless somebody asks for more."""
 ALL_EVENTS = 2_000
 """Events that are shown at the most."""
+_OF_FILE = (
+    ("content-type", "application/octet-stream"),
+    # Whatever it is, no browser shows it as a page of ours.
+    ("content-security-policy", "sandbox; default-src 'none'; frame-ancestors 'none'"),
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-store"),
+    ("cross-origin-resource-policy", "same-origin"),
+)
 _MOST_MESSAGE = 2_000
 _MOST_HEARD = 50
 """Tasks of a trace whose changes are heard of."""
@@ -48,6 +65,7 @@ class TaskView(View, frozen=True):
         output: what came of it; None: nothing has.
         detail: of the error; None: there is none.
         attempts: each with the reason for its end.
+        artifacts: files that it made.
         timeline: of all tasks that belong together.
         events: the newest.
         earlier: how many more events there are.
@@ -65,6 +83,7 @@ class TaskView(View, frozen=True):
     output: PayloadView | None
     detail: PayloadView | None
     attempts: Sequence[AttemptRow]
+    artifacts: Sequence[ArtifactRow]
     timeline: TimelineView
     events: Sequence[EventLine]
     earlier: int
@@ -122,6 +141,9 @@ def task_view(
         output=None if found.output is None else payload(bytes(found.output)),
         detail=None if error is None or bytes(error.detail) == b"null" else payload(bytes(error.detail)),
         attempts=attempt_rows(here, now),
+        artifacts=artifact_rows(
+            found.id, None if found.output is None else bytes(found.output), here.steps, here.attempts
+        ),
         timeline=timeline(trace, found.id, now),
         events=events,
         earlier=earlier,
@@ -141,6 +163,19 @@ def _note(found: TaskInfo) -> str:
 def _hears(task_id: str, trace: TraceInfo) -> str:
     goes_on = [one.task.id for one in trace.tasks if not one.task.done and one.task.id != task_id]
     return " ".join(f"task:{one}" for one in (task_id, *goes_on[:_MOST_HEARD]))
+
+
+@pages.at("GET", "/tasks/{task_id}/files/{number}", listed=False)
+async def file(task_id: str, number: str, application: Application, who: Principal) -> Response:
+    """Send a file that is part of a task's output to be saved, whatever it says of itself."""
+    found = await tasks.show(who, application, task_id)
+    files = output_files(None if found.output is None else bytes(found.output))
+    wanted = next((one for place, one in enumerate(files, 1) if str(place) == number), None)
+    content = None if wanted is None else content_of(wanted)
+    if wanted is None or content is None:
+        raise NotFound("the output of this task has no such file", code="file_not_found")
+    named = ("content-disposition", attachment(wanted.name))
+    return Response(HTTPStatus.OK, (*_OF_FILE, named), content)
 
 
 @pages.at("POST", "/tasks/{task_id}/cancel", listed=False)

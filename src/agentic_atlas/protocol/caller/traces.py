@@ -41,6 +41,16 @@ class TraceAttempt(Shown, frozen=True, kw_only=True):
     """When its connection was lost meanwhile."""
 
 
+class ArtifactInfo(Shown, frozen=True, kw_only=True):
+    """A file that a skill made and told of; it stays on the agent's machine."""
+
+    name: str
+    media_type: str = ""
+    size: int = 0
+    """In bytes."""
+    sha256: str = ""
+
+
 class TraceStep(Shown, frozen=True, kw_only=True):
     """Something that happened to a task between its attempts' beginnings and ends."""
 
@@ -49,6 +59,8 @@ class TraceStep(Shown, frozen=True, kw_only=True):
     kind: str
     """`question`, `answer` or `artifact`."""
     attempt: int
+    artifact: ArtifactInfo | None = None
+    """What was told of an artifact; only of the task that was asked for."""
 
 
 class TraceTask(Shown, frozen=True, kw_only=True):

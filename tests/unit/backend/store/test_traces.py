@@ -38,4 +38,5 @@ async def test_of_a_trace_of_many_events_few_are_told_of_each_further_task(monke
             "task_00000002": [*range(1, 11), *range(23, 33)],
             "task_00000003": [*range(1, 33)],
         }
-        assert sum(len(one.data) for one in found if one.kind is TaskEventKind.ARTIFACT) == 2 * 78
+        others = [one for one in found if one.task_id != "task_00000003" and one.kind is TaskEventKind.ARTIFACT]
+        assert sum(len(one.data) for one in others) == 2 * 48
