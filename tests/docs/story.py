@@ -20,7 +20,7 @@ HOME = "/home/ada"
 """The reader's home folder, as pages show it."""
 
 NOT_RUN = {
-    r"pip install .*": "installs from a package index; tests/architecture/test_install.py installs the built wheel",
+    r"pip install .*": "fetches what the clone depends on; tests/architecture/test_install.py installs the built wheel",
     r"make [a-z]+.*": "is about a clone; that each target exists is tested",
 }
 """Commands that are shown and not run, and why."""

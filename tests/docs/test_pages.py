@@ -122,3 +122,11 @@ def test_the_first_answer_of_an_agent_is_within_thirty_lines_of_the_readme() -> 
 def test_nothing_is_loaded_from_elsewhere() -> None:
     for page in pages():
         assert not re.search(r"<(script|link|img|iframe)\b|!\[[^\]]*\]\(http", page.read_text()), name(page)
+
+
+def test_what_is_on_no_package_index_is_installed_from_a_clone_or_a_wheel() -> None:
+    shown = [*pages(), *(path for path in (ROOT / "src").rglob("*") if path.suffix in (".html", ".txt", ".py"))]
+    by_name = re.compile(r"pip install (?:--upgrade )?agentic-atlas\b")
+    assert [path for path in shown if by_name.search(path.read_text())] == []
+    in_pages = re.compile(r"pip install [^`\n]*agentic-atlas\[")
+    assert [path for path in pages() if in_pages.search(path.read_text())] == []

@@ -15,17 +15,17 @@ def env_file(token: str, router_url: str, api_url: str) -> str:
 
 
 def shell() -> str:
-    """Return how to start it beside its `.env`."""
-    return "pip install agentic-atlas\natlas run agent.py"
+    """Return how to start it beside its `.env` and the wheel."""
+    return "pip install ./agentic_atlas-*.whl\natlas run agent.py"
 
 
 def container(router_url: str) -> str:
-    """Return how to start it in a container, from the folder with its `.env`."""
+    """Return how to start it in a container, from the folder with its `.env` and the wheel."""
     # A container has a loopback of its own: a network on this machine is not to be found there.
     network = "--network host " if on_loopback(router_url) else ""
     return (
         f'docker run --rm {network}--env-file .env -v "$PWD:/agent" -w /agent python:3.12-slim \\\n'
-        '  sh -c "pip install agentic-atlas && exec python agent.py"'
+        '  sh -c "pip install ./agentic_atlas-*.whl && exec python agent.py"'
     )
 
 
