@@ -314,8 +314,10 @@ class Agents(Protocol):
     async def by_name(self, owner: str, name: str) -> AgentRecord | None:
         """Return the owner's agent of this name; `owner` is a user's name."""
 
-    async def find(self, visible: Visible, *, limit: int, after: str | None = None) -> list[AgentRecord]:
-        """Return the agents that are seen, by full name, from the one after `after`."""
+    async def find(
+        self, visible: Visible, *, limit: int, after: str | None = None, part: str = ""
+    ) -> list[AgentRecord]:
+        """Return the agents that are seen and have this part in their full name, by it, from the one after `after`."""
 
     async def update(
         self,
@@ -404,6 +406,9 @@ class Shares(Protocol):
 
         Those that are gone are left out.
         """
+
+    async def seen(self, visible: Visible) -> list[str]:
+        """Return the ids of all agents that are seen, for what they are counted by."""
 
 
 class Groups(Protocol):
@@ -695,6 +700,14 @@ class Statistics(Protocol):
         """Return what ended in this time of what is seen, up to now, by spans of `step` seconds.
 
         What `visible` says of credentials is not known here. Minutes and hours count where they begin.
+        """
+
+    async def of_agents(
+        self, visible: Visible, since: float, until: float, names: Sequence[str]
+    ) -> Mapping[str, Mapping[str, int]]:
+        """Return how many tasks of each agent of these full names ended in which state, likewise; without a task none.
+
+        Unlike what `read` tells of skills, this is of all that ended.
         """
 
 

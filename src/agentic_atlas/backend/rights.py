@@ -245,6 +245,7 @@ _FOR_READING: Final = tuple(scope for right, scope in _SCOPES.items() if scope i
 RIGHT_OF: Final[Mapping[str, Right]] = {
     "agents.create": Right.WRITE_AGENTS,
     "agents.find": Right.READ_AGENTS,
+    "agents.counted": Right.READ_AGENTS,
     "agents.show": Right.READ_AGENTS,
     "agents.update": Right.WRITE_AGENTS,
     "agents.share": Right.WRITE_AGENTS,
@@ -267,6 +268,7 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "tasks.cancel": Right.WRITE_TASKS,
     "tasks.answer": Right.WRITE_TASKS,
     "statistics.read": Right.READ_TASKS,
+    "statistics.rates": Right.READ_TASKS,
     "changes.missed": Right.READ_TASKS,
     "changes.watch": Right.READ_TASKS,
     "traces.show": Right.READ_TASKS,

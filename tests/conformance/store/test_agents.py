@@ -75,6 +75,8 @@ async def test_agents_are_listed_by_full_name_in_parts(opened: Open) -> None:
         assert [a.full_name for a in await store.agents.find(Visible(None), limit=2, after="ada/map")] == names[2:4]
         assert [a.full_name for a in await store.agents.find(Visible(BOB.id), limit=10)] == names[3:]
         assert [a.full_name for a in await store.agents.find(Visible(ADA.id), limit=9, after="ada/zoo")] == []
+        for part, found in (("a/z", names[2:3]), ("a", names[:2]), ("%", []), ("_", [])):
+            assert [a.full_name for a in await store.agents.find(Visible(None), limit=2, part=part)] == found, part
 
 
 async def test_an_update_changes_what_is_given(opened: Open) -> None:

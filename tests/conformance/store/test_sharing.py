@@ -151,6 +151,7 @@ async def test_what_is_listed_of_agents_and_tasks_is_what_the_predicate_shows(op
             visible = seen_by(user)
             names = [one.name for one in await store.agents.find(visible, limit=99)]
             assert names == [one.name for one in agents if visible.level(one) is not None]
+            assert sorted(await store.shares.seen(visible)) == sorted(f"agent_{name}" for name in names)
             assert [one.name for one in await store.agents.find(visible, limit=2, after=f"ada/{names[0]}")] == names[
                 1:3
             ]

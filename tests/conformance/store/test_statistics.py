@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -69,6 +70,18 @@ async def check(store: Store, since: float, until: float, steps: Iterable[int]) 
                 assert found.by_time == right.by_time
                 assert found.by_skill == right.by_skill
                 assert found.by_caller == right.by_caller
+        await check_agents(store, visible, since, until)
+
+
+async def check_agents(store: Store, visible: Visible, since: float, until: float) -> None:
+    right = {name: Counter[str]() for name in ("ada/library", "bob/library")}
+    names = {LIBRARY.id: "ada/library", "agent_2": "bob/library"}
+    for (agent_id, _, state, _), number in (await counted(store, visible, since, until, HOUR, None)).by_skill.items():
+        if agent_id in names:
+            right[names[agent_id]][state] += number
+    for some in (list(right), ["bob/library"], ["ada/none"], []):
+        found = await store.statistics.of_agents(visible, since, until, some)
+        assert found == {name: right[name] for name in some if right.get(name)}
 
 
 async def test_what_is_counted_is_what_is_there_before_each_minute_is_over_and_after(opened: Open) -> None:

@@ -228,6 +228,10 @@ async def counts_of_agent(world: World) -> dict[str, Any]:
     return {"agent": (await world.agent()).full_name}
 
 
+async def rates_of_agent(world: World) -> dict[str, Any]:
+    return {"names": [(await world.agent()).full_name], "since": 0.0}
+
+
 async def with_token(world: World) -> dict[str, Any]:
     token = (await token_of_hers(world))["token_id"]
     return {"agent_name": (await world.engine.store.tokens.bearer(token))[1].full_name}
@@ -522,6 +526,7 @@ async def a_code(world: World) -> dict[str, Any]:
 MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "agents.create": (new_name, MEMBERS),
     "agents.find": (page, ANYBODYS),
+    "agents.counted": (nothing, ANYBODYS),
     "agents.show": (agent_named, seen("agent_not_found", caller="ok")),
     "agents.update": (agent_change, managed("agent_not_found", caller=ROLE)),
     "agents.share": (agent_shared, managed("agent_not_found", caller=ROLE, manager=ROLE)),
@@ -599,6 +604,7 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "attention.find": (agent_gone, seen("nothing")),
     "traces.show": (task_of_hers, seen("task_not_found")),
     "statistics.read": (counts_of_agent, seen("agent_not_found", caller="ok")),
+    "statistics.rates": (rates_of_agent, seen("ok")),
     "changes.missed": (from_now_on, ANYBODYS),
     "changes.watch": (watched, ANYBODYS),
     "calls.call": (a_call, AGENTS),
@@ -635,8 +641,9 @@ READS = {
         "changes.watch",
         "traces.show",
         "statistics.read",
+        "statistics.rates",
     },
-    Scope.AGENTS_READ: {"agents.find", "agents.show", "groups.find", "attention.find"},
+    Scope.AGENTS_READ: {"agents.find", "agents.counted", "agents.show", "groups.find", "attention.find"},
     Scope.TOKENS_READ: {"tokens.of_agent", "tokens.show", "system.token_ends"},
 }
 TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel", "tasks.answer"}
@@ -652,7 +659,7 @@ NARROW: dict[Scope, set[str]] = READS | {
     Scope.EVERYTHING: set(MATRIX) - {"calls.call"},
 }
 """What a key of an administrator's is good for that has one scope, besides what any key is."""
-OF_TASKS = NARROW[Scope.TASKS_WRITE] - {"statistics.read"}
+OF_TASKS = NARROW[Scope.TASKS_WRITE] - {"statistics.read", "statistics.rates"}
 ANY_KEYS = {"users.whoami", "sessions.current", "sessions.log_out", "system.limits", "system.about"} | {
     name for name in MATRIX if RIGHT_OF[name] is Right.OPEN
 }

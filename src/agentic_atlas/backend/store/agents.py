@@ -47,9 +47,11 @@ class SqlAgents:
         """See the port."""
         return await self._readers.run(lambda connection: _by_name(connection, f"{owner}/{name}"))
 
-    async def find(self, visible: Visible, *, limit: int, after: str | None = None) -> list[AgentRecord]:
+    async def find(
+        self, visible: Visible, *, limit: int, after: str | None = None, part: str = ""
+    ) -> list[AgentRecord]:
         """See the port."""
-        return await self._readers.run(lambda connection: _find(connection, visible, limit, after))
+        return await self._readers.run(lambda connection: _find(connection, visible, limit, after, part))
 
     async def update(
         self,
@@ -141,19 +143,21 @@ def _by_name(connection: Connection, full_name: str) -> AgentRecord | None:
     return AGENTS.value(row) if row else None
 
 
-def _find(connection: Connection, visible: Visible, limit: int, after: str | None) -> list[AgentRecord]:
+def _find(connection: Connection, visible: Visible, limit: int, after: str | None, part: str) -> list[AgentRecord]:
     """Agents by full name: all, or a user's own and those that are shared with them, each part by its index."""
     further = [] if after is None else [agents.c.full_name > after]
+    if part:
+        further.append(agents.c.full_name.contains(part, autoescape=True))
     ordered = [
         select(agents.c.id).where(*which, *further).order_by(agents.c.full_name).limit(limit).subquery()
-        for which in _whose(visible)
+        for which in whose(visible)
     ]
     theirs = union_all(*(select(part.c.id) for part in ordered))
     query = select(*AGENTS.read).where(agents.c.id.in_(theirs)).order_by(agents.c.full_name).limit(limit)
     return [AGENTS.value(row) for row in connection.execute(query)]
 
 
-def _whose(visible: Visible) -> list[list[ColumnElement[bool]]]:
+def whose(visible: Visible) -> list[list[ColumnElement[bool]]]:
     """Conditions under which all agents are seen (`rights.Visible.level`), one set for each index to walk."""
     if visible.user_id is None:
         return [[]]

@@ -279,10 +279,12 @@ class MemoryAgents:
         """See the port."""
         return next((agent for agent in self._agents.values() if (agent.owner, agent.name) == (owner, name)), None)
 
-    async def find(self, visible: Visible, *, limit: int, after: str | None = None) -> list[AgentRecord]:
+    async def find(
+        self, visible: Visible, *, limit: int, after: str | None = None, part: str = ""
+    ) -> list[AgentRecord]:
         """See the port."""
         theirs = [agent for agent in self._agents.values() if visible.level(agent) is not None]
-        theirs = [agent for agent in theirs if after is None or agent.full_name > after]
+        theirs = [one for one in theirs if part in one.full_name and (after is None or one.full_name > after)]
         return sorted(theirs, key=lambda agent: agent.full_name)[:limit]
 
     async def update(

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, AgentRecord, Group, Share, Token, User
 from agentic_atlas.backend.ports import MOST_MEMBERS, MOST_MEMBERSHIPS, MOST_SHARES
+from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import Conflict, NotFound
 
 
@@ -51,6 +52,10 @@ class MemoryShares:
         agent = self._agents.get(agent_id)
         found = [(share, self._name(share.subject)) for share in agent.shares] if agent else []
         return sorted(((share, name) for share, name in found if name), key=lambda one: (one[1], one[0].subject))
+
+    async def seen(self, visible: Visible) -> list[str]:
+        """See the port."""
+        return [agent.id for agent in self._agents.values() if visible.level(agent) is not None]
 
     def _name(self, subject: str) -> str:
         kind, _, id_ = subject.partition(":")

@@ -1,10 +1,11 @@
 """Counts of tasks in memory: made of the tasks each time they are asked for."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, User
-from agentic_atlas.backend.domain.statistics import Tallies, beginning, ended
+from agentic_atlas.backend.domain.statistics import HOUR, Tallies, beginning, ended
 from agentic_atlas.backend.ports import TaskFilter, Tasks
 from agentic_atlas.backend.rights import Visible
 
@@ -38,3 +39,14 @@ class MemoryStatistics:
         managed = (one.id for one in self._agents.values() if visible.may(one, AccessLevel.MANAGE))
         tallies.managed = frozenset(managed)
         return tallies
+
+    async def of_agents(
+        self, visible: Visible, since: float, until: float, names: Sequence[str]
+    ) -> Mapping[str, Mapping[str, int]]:
+        """See the port."""
+        tallies = await self.read(visible, since, until, step=HOUR)
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for (agent_id, _, state, _), number in tallies.by_skill.items():
+            if (name := tallies.names.get(agent_id, "")) in names:
+                found[name][state] += number
+        return found

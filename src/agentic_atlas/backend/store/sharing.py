@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Select, String, delete, func, insert, literal, select
+from sqlalchemy import Connection, Select, String, delete, func, insert, literal, select, union
 
 from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, Group, Share, Token, User
 from agentic_atlas.backend.ports import MOST_MEMBERS, MOST_MEMBERSHIPS, MOST_SHARES
+from agentic_atlas.backend.rights import Visible
+from agentic_atlas.backend.store.agents import whose
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import GROUPS, USERS
 from agentic_atlas.backend.store.tables import agent_shares, agents, group_members, groups, tokens, users
@@ -32,6 +34,10 @@ class SqlShares:
     async def named(self, agent_id: str) -> list[tuple[Share, str]]:
         """See the port."""
         return await self._readers.run(lambda connection: _named(connection, agent_id))
+
+    async def seen(self, visible: Visible) -> list[str]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _seen(connection, visible))
 
 
 class SqlGroups:
@@ -75,6 +81,11 @@ class SqlGroups:
     async def levels(self, group_id: str) -> set[AccessLevel]:
         """See the port."""
         return await self._readers.run(lambda connection: _levels(connection, group_id))
+
+
+def _seen(connection: Connection, visible: Visible) -> list[str]:
+    """Each agent that is seen, once."""
+    return list(connection.scalars(union(*(select(agents.c.id).where(*which) for which in whose(visible)))))
 
 
 def _put(connection: Connection, agent_id: str, shares: Sequence[Share], now: float) -> list[Token]:

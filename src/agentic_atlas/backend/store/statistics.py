@@ -6,10 +6,10 @@ and what was stored late is found, for then there are more tasks than were count
 some hours later, and what is older than a month is forgotten.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -47,7 +47,9 @@ _MOST: Final = 500
 _AT_ONCE: Final = 1_000
 _NAMES_AT_ONCE: Final = 512
 _MOST_KEPT: Final = 100
+T = TypeVar("T")
 Counts: TypeAlias = Counter[Ended]
+_OfAgents: TypeAlias = defaultdict[str, Counter[str]]
 
 _s, _t = statistics.c, tasks.c
 _WHAT: Sequence[ColumnElement[Any]] = [_s[name] for name in Ended._fields]
@@ -85,6 +87,8 @@ class SqlStatistics:
         """All that ended before is counted, but for what was stored late."""
         self._kept: dict[object, Tallies] = {}
         """What is stored, as it was read since it was counted last. Threads read and write it."""
+        self._agents_kept: dict[object, _OfAgents] = {}
+        """Likewise, of each agent by its id."""
 
     async def roll(self, now: float) -> None:
         """See the port."""
@@ -97,6 +101,7 @@ class SqlStatistics:
         await self._fill(MINUTE, looked, end)
         self._through = end
         self._kept.clear()
+        self._agents_kept.clear()
         while (minute := await self._readers.run(_first_minute)) is not None and minute < recent:
             hour = beginning(minute, HOUR)
             await self._fill(MINUTE, hour, hour + HOUR)
@@ -108,11 +113,20 @@ class SqlStatistics:
         self, visible: Visible, since: float, until: float, *, step: int, agent_id: str | None = None
     ) -> Tallies:
         """See the port."""
-        through = self._through
-        if through is None:
-            through = await self._counted_through(until)
+        through = await self._known_through(until)
         asked = _Asked(since, until, step, agent_id)
         return await self._readers.run(partial(_read, self._kept, asked, visible, through))
+
+    async def of_agents(
+        self, visible: Visible, since: float, until: float, names: Sequence[str]
+    ) -> Mapping[str, Mapping[str, int]]:
+        """See the port."""
+        through = await self._known_through(until)
+        asked = _Asked(since, until, HOUR, None)
+        return await self._readers.run(partial(_of_agents, self._agents_kept, asked, visible, through, names))
+
+    async def _known_through(self, now: float) -> int:
+        return await self._counted_through(now) if self._through is None else self._through
 
     async def _counted_through(self, now: float) -> int:
         """Return the end of the last span that is counted, or of what would be forgotten anyway."""
@@ -197,17 +211,11 @@ def _read(
     kept: dict[object, Tallies], asked: _Asked, visible: Visible, through: int, connection: Connection
 ) -> Tallies:
     """What is stored and what ended since; the first is kept, for it is asked for again and again."""
-    managed = frozenset() if visible.user_id is None else frozenset(connection.scalars(managed_agents(visible)))
+    managed = _managed(connection, visible)
     stored = asked._replace(until=min(asked.until, through))
     # Who manages other agents by now sees other tasks.
     key = (stored, through, visible.user_id, managed)
-    known = kept.get(key)
-    if known is None:
-        known = _stored(connection, stored, visible)
-        if len(kept) >= _MOST_KEPT:
-            kept.clear()
-        kept[key] = known
-    tallies = known.copy()
+    tallies = _once(kept, key, lambda: _stored(connection, stored, visible)).copy()
     tallies.managed = managed
     new = [*_seen(tasks.c, visible), *([] if asked.agent_id is None else [_t.agent_id.concat("") == asked.agent_id])]
     for ended_at, ended in _ends(connection, max(asked.since, through), asked.until, *new):
@@ -216,11 +224,59 @@ def _read(
     return tallies
 
 
+def _of_agents(
+    kept: dict[object, _OfAgents],
+    asked: _Asked,
+    visible: Visible,
+    through: int,
+    names: Sequence[str],
+    connection: Connection,
+) -> Mapping[str, Mapping[str, int]]:
+    """What became of all tasks of some agents; what is stored is kept of all agents, for others are asked for next."""
+    stored = asked._replace(until=min(asked.until, through))
+    key = (stored, through, visible.user_id, _managed(connection, visible))
+    known = _once(kept, key, lambda: _counted_of_agents(connection, stored, visible))
+    called = select(agents.c.id, agents.c.full_name).where(agents.c.full_name.in_(names))
+    ids = dict(connection.execute(called).all())
+    found = {name: known[agent_id].copy() for agent_id, name in ids.items() if agent_id in known}
+    for _, ended in _ends(connection, max(asked.since, through), asked.until, *_seen(tasks.c, visible)):
+        if ended.agent_id in ids:
+            found.setdefault(ids[ended.agent_id], Counter())[ended.state] += 1
+    return found
+
+
+def _counted_of_agents(connection: Connection, asked: _Asked, visible: Visible) -> _OfAgents:
+    by = (_s.agent_id, _s.state)
+    query = select(*by, func.sum(_s.tasks)).where(_counted_in(asked), *_seen(statistics.c, visible)).group_by(*by)
+    found: _OfAgents = defaultdict(Counter)
+    for agent_id, state, number in connection.execute(query):
+        found[agent_id][state] = number
+    return found
+
+
+def _once(kept: dict[object, T], key: object, made: Callable[[], T]) -> T:
+    known = kept.get(key)
+    if known is None:
+        known = made()
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        kept[key] = known
+    return known
+
+
+def _managed(connection: Connection, visible: Visible) -> frozenset[str]:
+    return frozenset() if visible.user_id is None else frozenset(connection.scalars(managed_agents(visible)))
+
+
+def _counted_in(asked: _Asked) -> ColumnElement[bool]:
+    """That it is of a span in this time; each counts where it begins."""
+    return or_(*(and_(_s.span == span, *_within(_s.start, asked.since, asked.until)) for span in (MINUTE, HOUR)))
+
+
 def _stored(connection: Connection, asked: _Asked, visible: Visible) -> Tallies:
     tallies = Tallies()
     which = [*_seen(statistics.c, visible), *([] if asked.agent_id is None else [_s.agent_id == asked.agent_id])]
-    # A span counts where it begins.
-    within = [or_(*(and_(_s.span == span, *_within(_s.start, asked.since, asked.until)) for span in (MINUTE, HOUR)))]
+    within = [_counted_in(asked)]
     number = func.sum(_s.tasks)
     most = number.desc()
     of_time = (_s.start - _s.start % asked.step, _s.state, _s.took)

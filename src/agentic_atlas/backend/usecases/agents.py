@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.names import check_description, check_name
@@ -39,11 +40,43 @@ async def create(who: Principal, engine: Engine, name: str, description: str = "
 
 
 @use_case
-async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[AgentSummary]:
-    """Return the agents the principal may see, by full name."""
-    found = await engine.store.agents.find(who.visible, limit=limit, after=after)
+async def find(
+    who: Principal, engine: Engine, *, limit: int, after: str | None = None, part: str = ""
+) -> list[AgentSummary]:
+    """Return the agents the principal may see that have this part in their full name, by it."""
+    found = await engine.store.agents.find(who.visible, limit=limit, after=after, part=part)
     skills = await engine.store.agents.skill_counts([agent.id for agent in found])
     return [_summary(who, engine, agent, skills.get(agent.id, 0)) for agent in found]
+
+
+class AgentCounts(NamedTuple):
+    """How many agents there are.
+
+    Attributes:
+        agents: all that are seen.
+        online: those of them that are connected.
+        slots: tasks that those can run at the same time.
+        slots_used: that they run now.
+    """
+
+    agents: int
+    online: int
+    slots: int
+    slots_used: int
+
+
+@use_case
+async def counted(who: Principal, engine: Engine) -> AgentCounts:
+    """Return how many agents the principal may see, however many there are."""
+    seen = await engine.store.shares.seen(who.visible)
+    connected = engine.credit.beats.silent().keys() & seen
+    usage = [one for agent_id in connected for one in engine.credit.usage(agent_id)]
+    return AgentCounts(
+        agents=len(seen),
+        online=sum(engine.credit.online(agent_id) > 0 for agent_id in connected),
+        slots=sum(one.slots for one in usage),
+        slots_used=sum(one.used for one in usage),
+    )
 
 
 @use_case

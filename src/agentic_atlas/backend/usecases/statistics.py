@@ -1,7 +1,7 @@
 """What became of tasks, and what is to be done now, as far as one sees it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -63,6 +63,20 @@ async def read(
         waiting=waiting,
         running=running,
     )
+
+
+@use_case
+async def rates(who: Principal, engine: Engine, names: Sequence[str], *, since: float) -> Mapping[str, float]:
+    """Return what part of the tasks of each agent of these full names completed, of those that nobody canceled.
+
+    Only agents that had such a task are told of, and whole hours are counted. Raises Forbidden as `read` does.
+    """
+    if who.visible.key_id is not None:
+        raise insufficient(Scope.TASKS_READ)
+    first = beginning(since, HOUR)
+    found = await engine.store.statistics.of_agents(who.visible, first, engine.clock(), names)
+    told = {name: _counts(states)["success_rate"] for name, states in found.items()}
+    return {name: rate for name, rate in told.items() if rate is not None}
 
 
 def _now(who: Principal, engine: Engine, tallies: Tallies, agent_id: str | None) -> tuple[int, int]:

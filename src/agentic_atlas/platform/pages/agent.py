@@ -152,7 +152,7 @@ class AgentTasksView(View, frozen=True):
 async def show(owner: str, name: str, application: Application, who: Principal) -> AgentView:
     """Show an agent: its instances and skills."""
     agent = await agents.show(who, application, f"{owner}/{name}")
-    rates = await success_rates(application, who)
+    rates = await success_rates(application, who, [agent.full_name])
     there = [one for one in agent.instances if one.online]
     return AgentView(
         agent=agent,

@@ -1,6 +1,5 @@
 """Local Agents: who is in the network, and how they are."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -12,7 +11,6 @@ from agentic_atlas.errors import Forbidden
 from agentic_atlas.http.routes import After
 from agentic_atlas.platform.page import PageGroup, View
 from agentic_atlas.protocol.caller.agents import AgentSummary
-from agentic_atlas.protocol.caller.statistics import SkillCounts
 
 pages = PageGroup("agents")
 
@@ -53,8 +51,8 @@ class AgentsView(View, frozen=True):
 async def agents_list(application: Application, who: Principal, after: After = None) -> AgentsView:
     """List agents by name."""
     found = await agents.find(who, application, limit=IN_PAGE + 1, after=after)
-    rates = await success_rates(application, who)
     shown = found[:IN_PAGE]
+    rates = await success_rates(application, who, [one.full_name for one in shown])
     return AgentsView(
         agents=[AgentRow(one, rates.get(one.full_name)) for one in shown],
         after=after or "",
@@ -63,20 +61,9 @@ async def agents_list(application: Application, who: Principal, after: After = N
     )
 
 
-async def success_rates(application: Application, who: Principal) -> Mapping[str, float]:
-    """Return what part of each agent's tasks of the last day completed, as far as somebody may know."""
+async def success_rates(application: Application, who: Principal, names: Sequence[str]) -> Mapping[str, float]:
+    """Return what part of the tasks of the last day completed of each of these agents, as far as somebody may know."""
     try:
-        found = await statistics.read(who, application, since=application.now() - _DAY)
+        return await statistics.rates(who, application, names, since=application.now() - _DAY)
     except Forbidden:  # by a key that sees no tasks, or its own alone
         return {}
-    return rates_of(found.skills)
-
-
-def rates_of(skills: Sequence[SkillCounts]) -> Mapping[str, float]:
-    """Return what part of the tasks of each agent completed, of those that nobody canceled."""
-    completed: Counter[str] = Counter()
-    judged: Counter[str] = Counter()
-    for one in skills:
-        completed[one.agent] += one.completed
-        judged[one.agent] += one.ended - one.canceled
-    return {agent: completed[agent] / number for agent, number in judged.items() if number}

@@ -8,6 +8,7 @@ import msgspec
 
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import agents, attention, statistics
+from agentic_atlas.backend.usecases.agents import AgentCounts
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Request
 from agentic_atlas.http.turns import Turns
@@ -24,7 +25,7 @@ from agentic_atlas.protocol.caller.statistics import CallCount, FailureCount, St
 pages = PageGroup("overview")
 
 MOST: Final = 500
-"""Agents that are counted, by name."""
+"""Agents that the picture is made of, by name."""
 MOST_NEEDS: Final = 5
 """Things to do that are shown at once; the others open."""
 MOST_CODES: Final = 8
@@ -138,24 +139,29 @@ async def overview(
 ) -> OverviewView:
     """Show how the network is."""
     async with turns.turn(who.user.id):
-        found = await agents.find(who, application, limit=MOST, after=None)
+        found = await agents.find(who, application, limit=MOST)
+        counts = await agents.counted(who, application)
         needs = await attention.find(who, application)
         hour = await statistics.read(who, application)
-    return overview_of(found, needs, hour, where.api_for(request.host))
+    return overview_of(found, counts, needs, hour, where.api_for(request.host))
 
 
 def overview_of(
-    found: Sequence[AgentSummary], needs: Sequence[AttentionItem], hour: StatisticsInfo, url: str
+    found: Sequence[AgentSummary],
+    counts: AgentCounts,
+    needs: Sequence[AttentionItem],
+    hour: StatisticsInfo,
+    url: str,
 ) -> OverviewView:
-    """Return what is shown of these agents, of what needs somebody, and of the last hour."""
+    """Return what is shown of these agents and of how many there are, of what needs somebody, and of the last hour."""
     todo = [NeedRow(one, _ON_PAGES.get(one.kind, one.todo), path_of(one)) for one in needs]
     return OverviewView(
         needs=todo[:MOST_NEEDS],
         more_needs=todo[MOST_NEEDS:],
-        agents=len(found),
-        online=sum(one.status == "online" for one in found),
-        slots=sum(one.slots for one in found),
-        slots_used=sum(one.slots_used for one in found),
+        agents=counts.agents,
+        online=counts.online,
+        slots=counts.slots,
+        slots_used=counts.slots_used,
         waiting=hour.waiting,
         running=hour.running,
         hour=figures(hour),

@@ -24,8 +24,6 @@ SECTIONS: Final = {
     "Generate token": "/agents/token",
     "Tasks": "/tasks",
 }
-LOOKED_AT = 500
-"""Agents among which the palette looks for a part of a name; of others it knows how they begin."""
 MOST_FOUND = 8
 """Agents in the palette, and as many tasks."""
 _OF_IDS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyz_")
@@ -63,14 +61,10 @@ def _pages(who: Principal, typed: str) -> Iterator[Destination]:
 
 
 async def _agents(who: Principal, application: Application, typed: str) -> Sequence[Destination]:
-    known = await agents.find(who, application, limit=LOOKED_AT, after=None)
-    found = [one for one in known if typed in one.full_name.lower()]
-    if not found and len(known) == LOOKED_AT:
-        known = await agents.find(who, application, limit=MOST_FOUND, after=typed)
-        found = [one for one in known if one.full_name.startswith(typed)]
+    found = await agents.find(who, application, limit=MOST_FOUND, part=typed)
     return [
         Destination("Agent", one.full_name, f"/agents/{quote(one.owner)}/{quote(one.name)}", one.status)
-        for one in found[:MOST_FOUND]
+        for one in found
     ]
 
 

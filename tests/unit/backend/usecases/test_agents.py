@@ -49,6 +49,25 @@ async def test_everybody_lists_their_own_and_an_administrator_everybodys_page_by
     assert [one.full_name for one in (*first, *rest)] == ["ada/a", "ada/b", "eve/a"]
 
 
+async def test_all_agents_that_somebody_sees_are_counted_and_those_that_are_there() -> None:
+    network = Network()
+    ada, eve, root = [await network.user("ada"), await network.user("eve"), await network.user("root", Role.ADMIN)]
+    there, ends, theirs = [
+        await network.agent(ada, "there"),
+        await network.agent(ada, "ends"),
+        await network.agent(eve),
+    ]
+    network.comes(there, slots=2)
+    ending = network.comes(ends, slots=3)
+    network.comes(theirs, slots=4)
+    network.hears(Credit(ending, 3, 3, Holdup.DRAINING))
+    await network.agent(ada, "gone")
+    await network.submit(eve)
+    assert await agents.counted(ada, network.application) == (3, 1, 5, 0)
+    assert await agents.counted(eve, network.application) == (1, 1, 4, 1)
+    assert await agents.counted(root, network.application) == (4, 2, 9, 1)
+
+
 async def test_an_agent_is_shown_with_who_is_there_what_they_do_and_what_waits() -> None:
     network = Network()
     ada = await network.user()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from agentic_atlas.backend.usecases import statistics
+from agentic_atlas.backend.usecases import statistics, tasks
 from agentic_atlas.errors import Forbidden, InvalidInput, NotFound
 from tests.unit.backend.network import NOW, Network, wanted
 
@@ -63,3 +63,17 @@ async def test_a_key_that_sees_its_own_tasks_only_is_told_no_counts() -> None:
     ada = await network.user()
     with pytest.raises(Forbidden):
         await statistics.read(replace(ada, scopes=("tasks:read:own",)), network.application)
+    with pytest.raises(Forbidden):
+        await statistics.rates(replace(ada, scopes=("tasks:read:own",)), network.application, ["ada/hello"], since=NOW)
+
+
+async def test_a_rate_is_of_what_nobody_canceled_and_of_agents_that_are_asked_for() -> None:
+    network = Network()
+    ada, eve = await network.user(), await network.user("eve")
+    agent = await network.agent(ada)
+    await network.ends(await network.held(ada, agent))
+    await tasks.cancel(ada, network.application, (await network.submit(ada)).task.id, "")
+    network.clock.now = NOW + 1
+    assert await statistics.rates(ada, network.application, [agent.full_name], since=NOW) == {agent.full_name: 1.0}
+    assert await statistics.rates(ada, network.application, ["ada/other"], since=NOW) == {}
+    assert await statistics.rates(eve, network.application, [agent.full_name], since=NOW) == {}
