@@ -24,7 +24,7 @@ from agentic_atlas.platform.task.artifacts import (
     output_files,
 )
 from agentic_atlas.platform.task.attempts import AttemptRow, Times, attempt_rows, times
-from agentic_atlas.platform.task.event_lines import EventLine, event_lines
+from agentic_atlas.platform.task.event_lines import EventLine, characters, event_lines
 from agentic_atlas.platform.task.json_parts import PayloadView, payload
 from agentic_atlas.platform.task.questions import Asking, SettledRow, answered_with, asking, settled
 from agentic_atlas.platform.task.timeline import TimelineView, timeline
@@ -46,6 +46,8 @@ _OF_FILE = (
     ("cache-control", "no-store"),
     ("cross-origin-resource-policy", "same-origin"),
 )
+_MOST_PAGES = 40
+"""Parts of a megabyte that are read of events; as many as usual are always in them."""
 _MOST_MESSAGE = 2_000
 _MOST_HEARD = 50
 """Tasks of a trace whose changes are heard of."""
@@ -101,8 +103,7 @@ async def task(
     """Show a task with its trace."""
     found = await tasks.show(who, application, task_id)
     trace = await traces.show(who, application, task_id)
-    after = max(0, found.last_seq - events)
-    lines = await _lines(who, application, found, after)
+    lines, after = await _lines(who, application, found, events)
     return task_view(
         found,
         trace,
@@ -113,14 +114,21 @@ async def task(
     )
 
 
-async def _lines(who: Principal, application: Application, found: TaskInfo, after: int) -> list[EventLine]:
-    """Return the events of a task after this number, as they are shown: some of them may be large, and are many."""
+async def _lines(who: Principal, application: Application, found: TaskInfo, wanted: int) -> tuple[list[EventLine], int]:
+    """Return the newest events of a task, as they are shown, and how many are before them.
+
+    They are read a megabyte at a time; of very long ones no more than usual are shown, however many are wanted.
+    """
+    after = more = max(0, found.last_seq - wanted)
+    most = characters(wanted)
     lines: list[EventLine] = []
-    more: int | None = after
-    while more is not None and len(lines) < ALL_EVENTS:
-        events, more = await tasks.page(who, application, found.id, more)
-        lines += event_lines([event_info(event) for event in events], found.created_at)
-    return lines
+    for _ in range(_MOST_PAGES):
+        events, next_ = await tasks.page(who, application, found.id, more)
+        lines += event_lines([event_info(event) for event in events], found.created_at, most)
+        if next_ is None or len(lines) >= ALL_EVENTS:
+            return lines, after
+        more = next_
+    return await _lines(who, application, found, MOST_EVENTS) if wanted > MOST_EVENTS else (lines, after)
 
 
 def task_view(

@@ -1,6 +1,6 @@
 """The events of a task as lines for people: what its agent reports, and what became of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
@@ -12,7 +12,10 @@ from agentic_atlas.platform.wording import duration, size, visible
 from agentic_atlas.protocol.caller.tasks import EventInfo
 
 MOST_LINE: Final = 2_000
-"""Characters of an event that are shown."""
+"""Characters of an event that are shown, of each of a hundred or fewer."""
+MOST_TEXT: Final = 400_000
+"""Characters of all events that are shown on a page."""
+_LEAST_LINE: Final = 100
 _MOST_FIELDS: Final = 12
 _MOST_WORD: Final = 200
 RETURNED: Final[Mapping[str, str]] = {
@@ -60,8 +63,13 @@ class _Told(msgspec.Struct):
     percent: int | None = None
 
 
-def event_lines(events: Iterable[EventInfo], begun: datetime) -> list[EventLine]:
-    """Return events as they are shown; pieces of an output that follow each other are one."""
+def characters(events: int) -> int:
+    """Return how many characters of each of so many events are shown."""
+    return max(_LEAST_LINE, min(MOST_LINE, MOST_TEXT // events))
+
+
+def event_lines(events: Iterable[EventInfo], begun: datetime, most: int = MOST_LINE) -> list[EventLine]:
+    """Return events as they are shown, `most` characters of each; pieces of an output in a row are one."""
     lines = []
     before = ""  # the state of the task; of one whose first events are not among these nobody knows it
     for (kind, _), found in groupby(events, lambda one: (one.kind, one.seq if one.kind != "chunk" else -one.attempt)):
@@ -80,13 +88,22 @@ def event_lines(events: Iterable[EventInfo], begun: datetime) -> list[EventLine]
                 since=f"+{duration((first.at - begun).total_seconds())}",
                 kind="output" if kind == "chunk" else kind,
                 tone=told.tone,
-                text=visible(told.text[:MOST_LINE], lines=True),
-                fields=told.fields,
+                text=visible(told.text[:most], lines=True)[: 2 * most],
+                fields=list(_first(told.fields, 2 * most)),
                 percent=told.percent,
-                left_out=max(0, len(told.text) - MOST_LINE),
+                left_out=max(0, len(told.text) - most),
             )
         )
     return lines
+
+
+def _first(fields: Sequence[tuple[str, str]], most: int) -> Iterator[tuple[str, str]]:
+    """Yield the first fields that have no more characters together."""
+    for name, value in fields:
+        most -= len(name) + len(value)
+        if most < 0:
+            return
+        yield name, value
 
 
 def _data(event: EventInfo) -> Mapping[str, Any]:

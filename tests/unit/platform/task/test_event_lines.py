@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from agentic_atlas.platform.task.event_lines import MOST_LINE, EventLine, event_lines
+from agentic_atlas.platform.task.event_lines import MOST_LINE, MOST_TEXT, EventLine, characters, event_lines
 from agentic_atlas.protocol.caller.tasks import EventInfo
 
 START = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -96,3 +96,19 @@ def test_of_events_whose_first_ones_are_not_there_nothing_wrong_is_told() -> Non
     later = EventInfo(seq=7, at=START, kind="state", attempt=1, data=Raw(b'{"state":"submitted","attempt":1}'))
     (line,) = event_lines([later], START)
     assert line.text == "waits for another attempt, attempt 1"
+
+
+def test_all_events_of_a_page_together_are_bounded() -> None:
+    assert [characters(number) for number in (1, 100, 500, 2_000)] == [MOST_LINE, MOST_LINE, 800, 200]
+    fields = {f"name{number}": "\u202e" * 1_000 for number in range(12)}
+    event = EventInfo(
+        seq=1,
+        at=START,
+        kind="log",
+        attempt=1,
+        data=Raw(msgspec.json.encode({"event": "\u202e" * 9_000, "fields": fields})),
+    )
+    few, many = (event_lines([event] * number, START, characters(number)) for number in (100, 2_000))
+    for shown in (few, many):
+        assert sum(len(one.text) + sum(map(len, sum(one.fields, ()))) for one in shown) <= 4 * MOST_TEXT
+    assert many[0].left_out == 9_000 - 200
