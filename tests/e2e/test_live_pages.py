@@ -133,9 +133,15 @@ def test_a_page_catches_up_with_a_server_that_was_away(platform: Platform, opene
 
 
 def test_under_load_every_task_is_shown_as_it_ended(known: Platform, opened: Browser) -> None:
-    with window(opened, known) as one, Client(known.url, api_key=known.api_key) as atlas:
+    with (
+        window(opened, known) as one,
+        window(opened, known) as two,
+        Client(known.url, api_key=known.api_key) as atlas,
+    ):
         log_in(one)
         page = one.go("/tasks")
+        log_in(two)
+        overview = two.go("/overview")
         with known.agent("echo", ECHO) as agent:
             agent.wait_for(connected)
             page.evaluate(SHIFTS)
@@ -150,5 +156,11 @@ def test_under_load_every_task_is_shown_as_it_ended(known: Platform, opened: Bro
         assert len(shown) == 50
         expect(page.locator("tbody th code")).to_have_text(shown)
         expect(page.locator("tbody .badge")).to_have_text(["completed"] * 50)
+        ended = atlas.statistics.read().total.completed
+        assert ended >= len(asked)
+        expect(overview.locator(".figure", has_text="Success rate")).to_contain_text(
+            f"of {ended:,} tasks", timeout=15_000
+        )
+        expect(overview.locator(".figure", has_text="Queue")).to_contain_text("0 running")
         assert page.evaluate("window.shifted") == []
-        assert one.faults == []
+        assert one.faults == two.faults == []
