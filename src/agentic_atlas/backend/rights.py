@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from agentic_atlas.auth import API_KEY_SCOPES, Scope, allows, covers, parse_scopes
+from agentic_atlas.auth.errors import span
 from agentic_atlas.backend.domain.names import full_name
 from agentic_atlas.backend.domain.people import BrowserSession
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, ApiKey, CallerRef, Role, Task, User
@@ -129,7 +130,7 @@ class Principal(msgspec.Struct, frozen=True):
             return CallerRef("agent", held.agent_id, self.user.id, held.agent)
         if isinstance(held, BrowserSession):
             return CallerRef("user", self.user.id, self.user.id, self.user.name)
-        return CallerRef("api_key", held.id, self.user.id, f"{self.user.name}/{held.name}")
+        return CallerRef("api_key", held.id, self.user.id, f"{self.user.name}/{held.name or held.id}")
 
     @property
     def made_by(self) -> str:
@@ -241,6 +242,7 @@ _OF: Final[Mapping[Role, frozenset[Right]]] = {
 }
 """What each role may do, whatever the credential says."""
 _FOR_READING: Final = tuple(scope for right, scope in _SCOPES.items() if scope is not None and right in _READING)
+_FOR_ADMINISTRATORS: Final = frozenset(_SCOPES[right] for right in _OF_ADMINISTRATORS) - {None, Scope.EVERYTHING}
 
 RIGHT_OF: Final[Mapping[str, Right]] = {
     "agents.create": Right.WRITE_AGENTS,
@@ -405,6 +407,8 @@ def to_give(who: Principal, asked: Sequence[str] | None) -> tuple[str, ...]:
             raise insufficient(scope)
         if who.user.role is Role.VIEWER and not covers(_FOR_READING, scope):
             raise Forbidden("the keys of a viewer are for reading: an administrator gives roles")
+        if who.user.role is not Role.ADMIN and scope in _FOR_ADMINISTRATORS:
+            raise Forbidden(f"{scope} is for administrators alone: a key of yours would be good for nothing by that")
     return scopes
 
 
@@ -423,7 +427,7 @@ def to_last(who: Principal, asked: float | None, now: float) -> float | None:
     left = held.expires_at - now
     if asked is not None and asked > left:
         raise Forbidden(
-            f"the key that you identify yourself with ends in {left:.0f} seconds, and makes none that is good for "
+            f"the key that you identify yourself with ends in {span(left)}, and makes none that is good for "
             "longer: log in again, or make it with a key that is good until it is revoked"
         )
     return left if asked is None else asked

@@ -18,6 +18,7 @@ SOON = 7 * 86_400
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_NONE = re.compile(r"0+[smhdw]?")
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def seconds(text: str, *, most: int | None = None) -> int:
     """
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
-        raise InvalidInput(f"`{text}` is not a span of time: write 90d, 12h, 30m or 45s")
+        what = "is no time at all" if _NONE.fullmatch(text.strip()) else "is not a span of time"
+        raise InvalidInput(f"`{text}` {what}: write 90d, 12h, 30m or 45s")
     found = int(match[1]) * _SECONDS[match[2]]
     if most is not None and found > most:
         raise InvalidInput(f"`{text}` is too long: at most {most // _SECONDS['d']}d")

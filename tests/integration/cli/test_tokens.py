@@ -127,6 +127,8 @@ def test_a_scope_of_an_agent_that_is_not_there_is_warned_of(platform: Platform) 
 @pytest.mark.parametrize("span", ["90", "soon", "-1d"])
 def test_a_span_that_is_none_is_told_before_anything_is_asked(platform: Platform, span: str) -> None:
     assert f"`{span}` is not a span of time" in complained(atlas("tokens", "create", "hello", f"--expires={span}"), 2)
+    said = complained(atlas("tokens", "create", "hello", "--expires", "0s"), 2)
+    assert said == "`0s` is no time at all: write 90d, 12h, 30m or 45s"
     assert platform.server.asked == []
 
 

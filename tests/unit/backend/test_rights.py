@@ -158,6 +158,14 @@ def test_a_viewer_makes_keys_for_reading_only() -> None:
             to_give(viewer, ["tasks:read", word])
 
 
+def test_a_member_makes_no_key_for_what_is_an_administrator_s() -> None:
+    member = holder("*", user=ADA)
+    assert to_give(member, ["*"]) == ("*",)
+    for word in ("users:admin", "audit:read"):
+        with pytest.raises(Forbidden, match=f"{word} is for administrators alone"):
+            to_give(member, ["tasks:read", word])
+
+
 def test_every_right_is_of_some_use() -> None:
     assert set(RIGHT_OF.values()) | {Right.CONNECT} == set(Right)
 

@@ -47,9 +47,11 @@ async def change_password(who: Principal, engine: Engine, current: str, new: str
 
     Raises:
         Unauthenticated: the current one is wrong (`login_failed`). Busy: too many tries were (`too_many_logins`).
-        InvalidInput: the new one is guessed early (`weak_password`).
+        InvalidInput: the new one is guessed early (`weak_password`), or the current one.
     """
     account = await engine.people.confirmed(who.user, current, visitor)
+    if new == current:
+        raise InvalidInput("this is your password already: choose another one")
     check_acceptable(new, who.user.name)
     kept, now = await engine.people.passwords.hash(new), engine.clock()
     amend = unless_password_changed(account, set_password(kept, now))

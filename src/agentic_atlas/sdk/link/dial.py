@@ -46,14 +46,16 @@ class Unreachable(Unavailable):
     Attributes:
         unknown: the host's name leads to no address.
         hung_up: somebody is there and ends the connection without a word.
+        untrusted: somebody is there whose certificate is not trusted here.
     """
 
     default_code = "unreachable"
 
-    def __init__(self, message: str, *, unknown: bool = False, hung_up: bool = False) -> None:
+    def __init__(self, message: str, *, unknown: bool = False, hung_up: bool = False, untrusted: bool = False) -> None:
         super().__init__(message)
         self.unknown = unknown
         self.hung_up = hung_up
+        self.untrusted = untrusted
 
 
 class NotARouter(Unavailable):
@@ -192,7 +194,8 @@ def os_error(error: OSError) -> Unreachable | NotARouter:
             return Unreachable("the host's name can't be resolved", unknown=True)
         case ssl.SSLCertVerificationError():
             reason = plain(error.verify_message)
-            return Unreachable(f"its certificate is not trusted: {reason}; SSL_CERT_FILE names who signed it")
+            fix = "SSL_CERT_FILE names who signed it"
+            return Unreachable(f"its certificate is not trusted: {reason}; {fix}", untrusted=True)
         case ssl.SSLError() if error.reason in _NO_TLS:
             return NotARouter("it does not speak TLS: use ws://")
         case ssl.SSLError():

@@ -135,6 +135,8 @@ def unreachable(url: str, why: AtlasError) -> str:
         return f"the router at {url} refuses for now ({why.message}). Trying again."
     if isinstance(why, NotARouter):
         return f"no router answers at {url} ({why.message}): is ROUTER_WS_URL right? Trying again."
+    if isinstance(why, Unreachable) and why.untrusted:
+        return f"can't reach the router at {url}: {why.message}. Trying again."
     asked = "is ROUTER_WS_URL right" if isinstance(why, Unreachable) and why.unknown else "is `atlas up` running"
     return f"can't reach the router at {url} ({why.message}): {asked}? Trying again."
 

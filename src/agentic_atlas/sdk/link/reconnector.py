@@ -23,6 +23,8 @@ from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.sdk.tokens.source import TokenSource
 from agentic_atlas.transport.receiver import Closed
 
+_NEXT_TOKEN = "going on with the token that was made in the place of this one"  # noqa: S105 - no token
+
 
 class OpenSocket(AgentSocket, Protocol):
     """A connection that was made (`transport.websocket.WebSocket`)."""
@@ -110,7 +112,7 @@ class Reconnector:
             elif self._retiring and self._tokens.current() != self._using:
                 # Not at the end: what runs then would have to be waited for, with no new task until it is over.
                 self._retiring = False
-                self._cut("going on with the token that was made in the place of this one")
+                self._cut(_NEXT_TOKEN)
 
     def slept(self) -> None:
         """The machine slept: have the connection prove itself, or try again without further waiting."""
@@ -259,7 +261,11 @@ class Reconnector:
             return end or 0.0
         if closed.bug is not None:
             self._log.error(FAULT, exc_info=closed.bug)
-        self._tell(self._outage.lost(explain.reason(closed), self._clock()))
+        if closed.why == _NEXT_TOKEN:
+            self._log.info(_NEXT_TOKEN)
+            self._outage.kept_out(self._clock())
+        else:
+            self._tell(self._outage.lost(explain.reason(closed), self._clock()))
         asked = explain.retry_after(closed)
         if asked is None:
             asked = session.retry_after

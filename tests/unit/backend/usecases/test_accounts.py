@@ -53,6 +53,8 @@ async def test_another_password_ends_the_other_sessions_and_the_links_that_were_
     with pytest.raises(InvalidInput):
         await accounts.change_password(here, network.application, OLD, "short", HERE)
     assert len(await sessions.find(here, network.application)) == 2
+    with pytest.raises(InvalidInput, match="your password already"):
+        await accounts.change_password(here, network.application, OLD, OLD, HERE)
     assert await accounts.change_password(here, network.application, OLD, NEW, HERE) == (1, 0)
     left = await sessions.find(here, network.application)
     assert [one.id for one in left] == [here.credential.id] != [there.credential.id]

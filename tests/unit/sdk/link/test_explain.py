@@ -134,6 +134,8 @@ def test_the_sentence_for_a_router_that_is_not_there_names_the_fix() -> None:
         f"can't reach the router at {url} (connection refused): is `atlas up` running? Trying again."
     )
     assert "ROUTER_WS_URL" in explain.unreachable(url, NotARouter("HTTP 200"))
+    untrusted = explain.unreachable(url, Unreachable("its certificate is not trusted: expired", untrusted=True))
+    assert untrusted.endswith(": its certificate is not trusted: expired. Trying again."), "somebody is there"
     misspelt = explain.unreachable("ws://lokalhost/ws", os_error(socket.gaierror(-2, "Name or service not known")))
     assert misspelt == (
         "can't reach the router at ws://lokalhost/ws (the host's name can't be resolved): is ROUTER_WS_URL right? "

@@ -431,7 +431,8 @@ async def test_who_finds_the_token_that_was_made_in_the_place_of_its_own_goes_on
     await asyncio.gather(net.agent.run(), ticking(net, 3.0))
     assert net.shown == [first, second]
     assert net.waits == [1.2]
-    assert [line for line in net.log.at("warning") if "going on with the token" in line]
+    assert [line for line in net.log.at("info") if "going on with the token" in line]
+    assert not [line for line in net.log.at("warning") if "lost" in line or "going on" in line], "it was meant to be"
 
 
 async def test_a_mistake_of_our_own_is_logged_and_costs_one_connection() -> None:
