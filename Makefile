@@ -23,7 +23,7 @@ ARGS ?=
 # Most of what a test of processes does is waiting, so more than one a core run side by side; one that asks for few runs alone.
 JOBS ?= $(if $(ARGS),0,4)
 
-.PHONY: help setup demo test unit soak check lint types imports locks fix bench trace docs reference build lock ws-echo
+.PHONY: help setup demo test unit soak check lint types imports locks fix bench trace docs reference screenshots build lock ws-echo
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -105,6 +105,9 @@ docs: $(STAMP) ## Build the documentation into site/, broken links are errors
 
 reference: $(STAMP) ## Rewrite what the documentation has from the code
 	@$(BIN)/python -m tests.docs.reference
+
+screenshots: $(STAMP) $(VENDORED) $(BROWSER) ## Make the pictures of all pages anew, from real processes (ARGS="overview tasks": some)
+	@$(BIN)/python -m tests.docs.screenshots $(ARGS)
 
 build: $(STAMP) $(VENDORED) ## Build the wheel into dist/
 	@$(BIN)/hatchling build -t wheel

@@ -121,7 +121,9 @@ def test_the_first_answer_of_an_agent_is_within_thirty_lines_of_the_readme() -> 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
     for page in pages():
-        assert not re.search(r"<(script|link|img|iframe)\b|!\[[^\]]*\]\(http", page.read_text()), name(page)
+        text = page.read_text()
+        assert not re.search(r"<(script|link|iframe)\b|!\[[^\]]*\]\(http", text), name(page)
+        assert not re.search(r"\b(src|srcset)=[\"']?(https?:|//)", text), name(page)
 
 
 def test_what_is_on_no_package_index_is_installed_from_a_clone_or_a_wheel() -> None:

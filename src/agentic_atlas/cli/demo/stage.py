@@ -73,6 +73,7 @@ def stage(documents: Path) -> Iterator[DemoNetwork]:
         told = _told(platform)
         key = credentials.read(place / "config" / "agentic-atlas" / "credentials.json").api_key(told["api_url"])
         client = running.enter_context(Client(told["api_url"], api_key=key))
+        documents = _without_pictures(documents, place / "documents")
         tables = _tables(documents, place / "tables")
         agents = {
             name: running.enter_context(_agent(place, client, name, told["router_url"], documents, tables))
@@ -139,6 +140,13 @@ def _agent(place: Path, client: Client, name: str, router_url: str, documents: P
     environ = for_child(XDG_STATE_HOME=str(place / "state"))
     with started(name, command, folder=folder, environ=environ, log=place / f"{name}.log") as child:
         yield child
+
+
+def _without_pictures(documents: Path, made: Path) -> Path:
+    """Return a folder with what can be read: the product's own documents have pictures beside them in a clone."""
+    if documents != folder_of(None):
+        return documents
+    return shutil.copytree(documents, made, ignore=shutil.ignore_patterns("assets"))
 
 
 def _tables(documents: Path, made: Path) -> Path:
