@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
     """List the agents, with their status."""
 
-    async def work() -> list[AgentSummary]:
+    async def work() -> tuple[list[AgentSummary], str]:
         async with connection.connect() as atlas:
-            return [agent async for agent in atlas.agents.list()]
+            found = [agent async for agent in atlas.agents.list()]
+            return found, "" if found or json else (await atlas.people.whoami()).user.role
 
-    found = connection.run(work())
+    found, role = connection.run(work())
     if json:
         output.document({"items": found})
     elif not found:
-        output.aside("There are no agents yet: `atlas init NAME` makes one.")
+        begin = "their owners share them with viewers" if role == "viewer" else "`atlas init NAME` makes one"
+        output.aside(f"There are no agents yet: {begin}.")
     else:
         clock = times.clock(utc=utc, iso=iso)
         columns = ("agent", "status", "instances", "last seen", "description")

@@ -15,7 +15,7 @@ from agentic_atlas.cli import agent_env, connection, output
 from agentic_atlas.cli.command.declared import Argument, Option
 from agentic_atlas.cli.options import Json
 from agentic_atlas.cli.tokens import ensure_agent
-from agentic_atlas.errors import AtlasError, InvalidInput
+from agentic_atlas.errors import AtlasError, Forbidden, InvalidInput
 from agentic_atlas.sdk import dotenv_file
 
 ROUTER_URL = "ws://localhost:8080/ws"
@@ -45,6 +45,8 @@ class AgentAccess:
     """The agent was new to the platform."""
     problem: str = ""
     """Why there is no token."""
+    refused: bool = False
+    """Whoever asks may make none, until somebody lets them."""
 
 
 def init(
@@ -94,7 +96,7 @@ def _place(name: str) -> AgentAccess:
     try:
         return connection.run(_token(name), timeout=SECONDS)
     except AtlasError as error:
-        return AgentAccess(problem=error.message)
+        return AgentAccess(problem=error.message, refused=isinstance(error, Forbidden))
     except TimeoutError:
         return AgentAccess(problem="the platform did not answer in time")
 
@@ -131,7 +133,8 @@ def _tell(folder: Path, name: str, place: AgentAccess) -> None:
         output.say(f"Made {shown}. It has no token yet: {place.problem}")
     steps = [] if folder.resolve() == Path.cwd() else [f"cd {shlex.quote(str(folder))}"]
     if not place.token:
-        steps.append(f"atlas tokens create {name} --create-agent --env .env")
+        once = "    (once you may)" if place.refused else ""
+        steps.append(f"atlas tokens create {name} --create-agent --env .env{once}")
     steps += ["python agent.py", f"atlas call {name} greet name=Ada    (in another terminal)"]
     output.say("")
     output.say("Next:")

@@ -61,6 +61,7 @@ class Platform:
     shares: dict[str, str] = field(default_factory=dict)
     ended: list[dict[str, Any]] = field(default_factory=list)
     """The tokens that end with what is shared."""
+    role: str = "admin"
     may_look: bool = True
     """Whether the key is good for a look at an agent."""
     groups: dict[str, list[str]] = field(default_factory=dict)
@@ -212,5 +213,5 @@ class Platform:
         return Answer({"name": path.name, "path": str(path), "size": size, "made_at": AT, "sha256": None}, 201)
 
     def _whoami(self, asked: Asked, rest: list[str]) -> Answer:
-        user, api_key = {"name": "ada", "role": "admin"}, {"id": "a1", "name": "laptop"}
+        user, api_key = {"name": "ada", "role": self.role}, {"id": "a1", "name": "laptop"}
         return Answer(answer(WhoAmI, user=user, api_key=api_key, network="home", version="0.1.0", **self.where))

@@ -38,6 +38,12 @@ def test_agents_for_programs(platform: Platform, args: list[str]) -> None:
     assert [agent["name"] for agent in json.loads(printed(atlas(*args)))["items"]] == ["hello"]
 
 
+def test_who_has_no_agents_is_told_how_one_comes_to_be_there(platform: Platform) -> None:
+    assert "`atlas init NAME` makes one" in atlas("agents").stderr
+    platform.role = "viewer"
+    assert "There are no agents yet: their owners share them with viewers." in atlas("agents").stderr
+
+
 def test_no_agents_yet_is_said_beside_an_empty_answer(platform: Platform) -> None:
     result = atlas("agents")
     assert printed(result) == ""

@@ -68,6 +68,13 @@ def test_an_agent_that_is_there_already_gets_another_token(platform: Platform) -
     assert "on the platform already" in printed(atlas("init", "hello"))
 
 
+def test_who_may_make_no_agent_is_told_that_the_token_has_to_wait(platform: Platform) -> None:
+    platform.refuses = error(403, "forbidden", "viewers make no agents: an administrator gives roles")
+    shown = printed(atlas("init", "hello"))
+    assert "It has no token yet: viewers make no agents" in shown
+    assert "  atlas tokens create hello --create-agent --env .env    (once you may)\n" in shown
+
+
 def test_without_a_platform_everything_is_there_but_the_token(at_home: Path) -> None:
     shown = printed(atlas("init", "hello"))
     assert "It has no token yet:" in shown

@@ -158,13 +158,16 @@ async def share(
     Raises:
         NotFound: there is no such agent, or one of the users or groups is none. Forbidden: the agent is not their own;
             or see `rights.require_share`.
-        InvalidInput: everyone would manage it. Conflict: it is shared with too many (`too_many_shares`).
+        InvalidInput: everyone would manage it, or it is their own already. Conflict: it is shared with too many
+            (`too_many_shares`).
     """
     agent = await engine.access.agent(who.user, name, AccessLevel.OWN)
     require_share(who, access)
     keys = await _keys(who, engine, subjects)
     if EVERYONE in keys and access is not AccessLevel.CALL:
         raise InvalidInput("an agent is shared with everyone for calling only: name who shall manage it")
+    if f"user:{agent.owner_id}" in keys:
+        raise InvalidInput(f"{agent.full_name} is {agent.owner}'s own: share it with others")
     shares = [Share(key, access) for key in keys]
     ended = await engine.store.shares.put(agent.id, shares, engine.clock())
     return agent, await _reshared(who, engine, agent, keys, ended)

@@ -241,6 +241,9 @@ async def test_everyone_may_call_and_nobody_in_particular_manages() -> None:
     await network.agent(ada)
     with pytest.raises(InvalidInput, match="for calling only"):
         await agents.share(ada, network.application, "hello", ["everyone"], AccessLevel.MANAGE)
+    with pytest.raises(InvalidInput, match="ada/hello is ada's own"):
+        await agents.share(ada, network.application, "hello", ["vic", "ada"], AccessLevel.CALL)
+    assert (await agents.show(ada, network.application, "hello")).shares == ()
     await agents.share(ada, network.application, "hello", ["everyone"], AccessLevel.CALL)
     assert (await agents.show(vic, network.application, "ada/hello")).access == "call"
     with pytest.raises(Forbidden):
