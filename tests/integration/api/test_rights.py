@@ -339,7 +339,8 @@ async def test_a_key_that_expires_is_refused_from_then_on(tmp_path: Path) -> Non
         key = (await atlas.admin.post("/api/v1/api-keys", json={"expires_in": 1})).json()
         client = atlas.with_key(key["key"])
         ends = atlas.engine.clock() + 30
-        while (answer := await client.get("/api/v1/whoami")).status_code == 200:
+        # 429: a fast machine asks more often in that second than one user may.
+        while (answer := await client.get("/api/v1/whoami")).status_code in (200, 429):
             assert atlas.engine.clock() < ends
         assert answer.json()["error"]["code"] == "key_expired"
         assert "atlas login URL --code" in answer.json()["error"]["message"]
