@@ -73,7 +73,7 @@ class Disk:
         self._recent = Kept(REMEMBERED_BYTES)
         self._statements = TaskStatements(self._engine.dialect)
         readers = _Readers(self._connection)
-        return SqlStore(self._writer, readers, readers, readers, "net_1", UNSEALED)  # type: ignore[arg-type]
+        return SqlStore(self._writer, readers, readers, readers, "net_1", UNSEALED, None)  # type: ignore[arg-type]
 
     def image(self) -> bytes:
         """Return the whole database."""
