@@ -22,6 +22,7 @@ from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, Task
 from agentic_atlas.backend.ports import Write
 from agentic_atlas.backend.store import sqlite
 from agentic_atlas.backend.store.accounts import UNSEALED
+from agentic_atlas.backend.store.audit import last_row
 from agentic_atlas.backend.store.database import REMEMBERED_BYTES, SqlStore
 from agentic_atlas.backend.store.errors import AWAY
 from agentic_atlas.backend.store.migrations import migrate
@@ -73,7 +74,9 @@ class Disk:
         self._recent = Kept(REMEMBERED_BYTES)
         self._statements = TaskStatements(self._engine.dialect)
         readers = _Readers(self._connection)
-        return SqlStore(self._writer, readers, readers, readers, "net_1", UNSEALED, None)  # type: ignore[arg-type]
+        with self._connection.begin():
+            audited = last_row(self._connection)
+        return SqlStore(self._writer, readers, readers, readers, "net_1", UNSEALED, audited)  # type: ignore[arg-type]
 
     def image(self) -> bytes:
         """Return the whole database."""
