@@ -124,7 +124,8 @@ class Server:
     def stop(self) -> None:
         """SIGTERM: close all connections, store what waits, end."""
         self.engine.feed.close()
-        self.router.drain()
+        self._loop.call_soon(self.router.drain)
+        self._loop.settle()
         self._disk.release()
         self._loop.settle()
         self._end()
