@@ -69,7 +69,7 @@ def test_a_cut_of_three_seconds_during_a_hundred_running_tasks_fails_none_and_re
         executions = ledgers.read(stage.ledgers)
         assert executions.repeated == []
         assert "lost" in worker.process.output
-    assert running > 90 * times
+    assert running > 50 * times
     # Half of them would have, had all begun in the same moment.
     assert ended > 25 * times
     found(
