@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         AgentShares,
         AgentSummary,
         EndedToken,
+        HeldTask,
         NewToken,
         RefusedInstance,
         RevokedToken,
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
         TaskSummary,
     )
     from agentic_atlas.protocol.caller.traces import (
+        ArtifactInfo,
         TraceAttempt,
         TraceCut,
         TraceInfo,
@@ -141,7 +143,7 @@ _HOME: Final = {
         "AccountInfo IdentityInfo InvitationInfo LoggedOut NewInvitation TotpEnrolment"
     ),
     "agentic_atlas.protocol.caller.agents": (
-        "AgentInfo AgentInstance AgentShares AgentSummary EndedToken NewToken RefusedInstance RevokedToken "
+        "AgentInfo AgentInstance AgentShares AgentSummary EndedToken HeldTask NewToken RefusedInstance RevokedToken "
         "SecondInstance ShareInfo SkillInfo TokenInfo"
     ),
     "agentic_atlas.protocol.caller.attention": "AttentionItem",
@@ -156,7 +158,7 @@ _HOME: Final = {
     ),
     "agentic_atlas.protocol.caller.system": "LimitInfo ServerInfo",
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
-    "agentic_atlas.protocol.caller.traces": "TraceAttempt TraceCut TraceInfo TraceStep TraceTask",
+    "agentic_atlas.protocol.caller.traces": "ArtifactInfo TraceAttempt TraceCut TraceInfo TraceStep TraceTask",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
     "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
     "agentic_atlas.sdk.agent": "Agent",
@@ -194,6 +196,7 @@ __all__ = [
     "AgentSummary",
     "ApiKeyInfo",
     "Artifact",
+    "ArtifactInfo",
     "AsyncAccount",
     "AsyncAgents",
     "AsyncAudit",
@@ -249,6 +252,7 @@ __all__ = [
     "FilePart",
     "Forbidden",
     "GroupInfo",
+    "HeldTask",
     "IdentityInfo",
     "InvalidInput",
     "InvitationInfo",

@@ -60,11 +60,8 @@ async def working(folder: Path) -> AsyncIterator[Crowd]:
     async with network(settings, log) as one:
         key = await machine.bootstrap(one.engine, "ada") or ""
         async with crowd(one.addresses.api_url, one.addresses.router_url, key, WORKERS) as all_of:
-            load = asyncio.ensure_future(all_of.busy(all_of.members))
-            yield all_of
-            load.cancel()
-            await asyncio.wait([load])
-            assert load.cancelled(), load.exception()
+            async with all_of.at_work(all_of.members):
+                yield all_of
             assert all(member.connected for member in all_of.members)
             for member in all_of.members:
                 await all_of.echoed(member)

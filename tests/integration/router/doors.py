@@ -241,7 +241,7 @@ async def _use(at: Door, stop: asyncio.Event) -> None:
 
 async def _echo(at: Door) -> None:
     task = at.backend.submit("bystander", payload=b'{"still": "here"}')
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(5.0):
         result = await task.ended
     assert bytes(result.output) == b'{"still": "here"}'
 
