@@ -4,8 +4,6 @@ While a commit waits for the disk, new operations gather; the next commit takes 
 for one commit, and many callers together wait for hardly more. A write is done after its commit, never before.
 
 The operations of a group first read what they touch, then decide in memory, in their order, and are written together.
-Until the commit waits for the disk, that is work for the interpreter, which the loops want too, and each change between
-them takes as long as a good part of that work. So a loop that submits lets the writer finish it.
 """
 
 from asyncio import AbstractEventLoop
@@ -14,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -43,9 +41,6 @@ MOST_WAITING = 10_000
 
 MOST_IN_GROUP = 512
 """Operations that share a commit; bounds how long the first of them waits for the last."""
-
-GIVES_WAY = 0.002
-"""Seconds for which a loop lets the writer get to the commit of a group, once: it may read from the disk."""
 
 _RECORD = 1_024
 """Bytes counted for a task besides its payloads."""
@@ -109,7 +104,6 @@ class Writer:
         remembered_bytes: int = 0,
         most_waiting: int = MOST_WAITING,
         most_in_group: int = MOST_IN_GROUP,
-        gives_way: float = GIVES_WAY,
     ) -> None:
         """Take an engine for the one connection that writes; `remembered_bytes`: of `Recent`."""
         self._engine = engine
@@ -118,11 +112,6 @@ class Writer:
         self._waiting: SimpleQueue[_Queued | None] = SimpleQueue()
         self._most_waiting = most_waiting
         self._most_in_group = most_in_group
-        self._gives_way = gives_way
-        self._writing = Lock()
-        """Held while a group is decided on and written, up to its commit."""
-        self._hurries = False
-        """No loop has waited for that group yet."""
         self._closed = False
         self._thread = Thread(target=self._run, name="store-writer")
 
@@ -137,7 +126,6 @@ class Writer:
         can't be had.
         """
         write: Write[T] = Write()
-        self._give_way()
         if self._closed:
             write.settle(Unavailable("the store is closed", code=AWAY))
         elif self._waiting.qsize() >= self._most_waiting:
@@ -152,13 +140,6 @@ class Writer:
             self._closed = True
             self._waiting.put(None)
             self._thread.join()
-
-    def _give_way(self) -> None:
-        """Let the writer get to its commit; called on an event loop."""
-        if self._hurries:
-            if self._writing.acquire(timeout=self._gives_way):
-                self._writing.release()
-            self._hurries = False
 
     def _run(self) -> None:
         with self._engine.connect() as connection:
@@ -185,7 +166,7 @@ class Writer:
         group = WriteGroup(connection, self._statements, self._recent)
         try:
             with connection.begin():
-                results = self._carried_out(group, operations)
+                results = group.carry_out(operations)
             group.committed()
             return results
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
@@ -198,14 +179,6 @@ class Writer:
             return [domain_error(failure) for _ in operations]
         half = len(operations) // 2
         return self._committed(connection, operations[:half]) + self._committed(connection, operations[half:])
-
-    def _carried_out(self, group: "WriteGroup", operations: Sequence[AnyOperation]) -> list[object]:
-        with self._writing:
-            self._hurries = True
-            try:
-                return group.carry_out(operations)
-            finally:
-                self._hurries = False
 
     def _fail_waiting(self, failure: Exception) -> None:
         waiting = self._taken(self._most_waiting)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -77,47 +76,6 @@ async def test_a_group_is_no_longer_than_its_limit(engine: Engine) -> None:
     with writing(writer):
         assert (await writes[-1]).created
     assert counts == [40, 80, 100]
-
-
-async def test_a_loop_that_submits_lets_the_writer_get_to_its_commit(engine: Engine) -> None:
-    began, goes_on = threading.Event(), threading.Event()
-    done: list[str] = []
-
-    def write(_: Connection) -> None:
-        began.set()
-        assert goes_on.wait(10)
-        done.extend("written" for _ in range(100_000))  # for longer than a thread that wants its turn is kept waiting
-
-    writer = Writer(engine, gives_way=10.0)
-    first = writer.submit(statement(write))
-    with writing(writer):
-        assert await asyncio.to_thread(began.wait, 10)
-        goes_on.set()
-        second = writer.submit(add_task(submitted(1)))
-        done.append("submitted")
-        await first
-        assert (await second).created
-    assert done.index("submitted") == 100_000
-
-
-async def test_a_loop_waits_for_a_group_that_takes_long_only_once_and_not_to_its_end(engine: Engine) -> None:
-    began, goes_on = threading.Event(), threading.Event()
-
-    def write(_: Connection) -> None:
-        began.set()
-        assert goes_on.wait(10)
-
-    writer = Writer(engine, gives_way=0.5)
-    first = writer.submit(statement(write))
-    with writing(writer):
-        assert await asyncio.to_thread(began.wait, 10)
-        since = time.monotonic()
-        writes = [writer.submit(add_task(submitted(n))) for n in range(20)]
-        waited = time.monotonic() - since
-        goes_on.set()
-        await first
-        assert [(await write).created for write in writes] == [True] * 20
-    assert 0.5 <= waited < 5.0
 
 
 async def test_a_write_is_done_only_after_its_commit(engine: Engine) -> None:
