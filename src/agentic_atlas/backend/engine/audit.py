@@ -151,17 +151,7 @@ class AuditTrail:
         outcome: str = OK,
     ) -> None:
         """Have it written that this was done, within a second."""
-        self._add(
-            AuditEvent(
-                at=self._clock(),
-                who=_actor(who),
-                action=action,
-                object=what,
-                outcome=outcome,
-                address=ADDRESS.get(),
-                detail=detail or {},
-            )
-        )
+        self._add(_event(self._clock(), who, action, what, outcome, detail or {}))
 
     async def write(self) -> None:
         """Return when all that was noted is on disk, or can't be had there now, and is tried again."""
@@ -181,15 +171,7 @@ class AuditTrail:
 
         Where `why` is among the facts, it is something that whoever operates the network has to know: it is logged too.
         """
-        event = AuditEvent(
-            at=self._clock(),
-            who=_actor(who),
-            action=action,
-            object=what,
-            outcome=code,
-            address=ADDRESS.get(),
-            detail=bounded(detail or {}),
-        )
+        event = _event(self._clock(), who, action, what, code, bounded(detail or {}))
         asker, user = NOBODY, who.user if isinstance(who, Principal) else None  # all others just say who they are
         if user is not None:
             asker = AuditActor(kind="user", id=user.id, user_id=user.id, name=user.name)
@@ -389,6 +371,20 @@ class AuditTrail:
 async def _drop(audit: AuditLog, until: int) -> None:
     while await audit.drop(until):
         pass
+
+
+def _event(
+    at: float,
+    who: Principal | AuditActor | None,
+    action: str,
+    what: AuditObject,
+    outcome: str,
+    detail: Mapping[str, Json],
+) -> AuditEvent:
+    """What is written of what somebody asked for, from where they are asking now."""
+    return AuditEvent(
+        at=at, who=_actor(who), action=action, object=what, outcome=outcome, address=ADDRESS.get(), detail=detail
+    )
 
 
 def _actor(who: Principal | AuditActor | None) -> AuditActor:
