@@ -73,7 +73,7 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as
     async with network(settings, log) as up:
         here = await standing.enter(up, settings)
         if up.addresses.exposed:
-            log.warning(EXPOSED)
+            log.warning("exposed", says=EXPOSED)
         if as_json:
             output.document(_facts(up.addresses, settings, here))
         else:

@@ -61,5 +61,8 @@ class _Forward(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
-        say(record.getMessage(), library=record.name, exc_info=record.exc_info)
+        said = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            self._log.error("library_failed", says=said, library=record.name, exc_info=record.exc_info)
+        else:
+            self._log.warning("library_warned", says=said, library=record.name, exc_info=record.exc_info)

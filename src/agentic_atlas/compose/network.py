@@ -82,7 +82,7 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
         seal = Seal(load_or_create_sealing_key(settings.data_dir / KEYS, Entropy()), Entropy())
         async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids, seal=seal) as store:
             for note in store.notes:
-                log.debug(note)
+                log.debug("store_noted", says=note)
             with hashing() as passwords:
                 async with checking(python_environ()) as checker:
                     incoming, beside = (

@@ -358,8 +358,10 @@ class AuditTrail:
         if not self._faulty:
             self._faulty = True
             # A disk that is away is told of by whoever needs it first; the rows are written when it is back.
-            say = self._log.warning if later_on else self._log.error
-            say("audit_not_written", rows=len(events), **({} if later_on else {"exc_info": error}))
+            if later_on:
+                self._log.warning("audit_not_written", rows=len(events))
+            else:
+                self._log.error("audit_rows_lost", rows=len(events), exc_info=error)
         self._lost += lost
         if later_on:
             later, self._unwritten = self._unwritten, []
