@@ -59,6 +59,7 @@ from agentic_atlas.protocol.messages import (
 from agentic_atlas.protocol.messages import Task as Assignment
 from agentic_atlas.protocol.tasks import LEASED, Loss, TaskState
 from agentic_atlas.router.router import Router
+from tests.kept_lines import KeptLines
 
 ADA = User("usr_ada", "ada", Role.ADMIN, 0.0)
 NEVER = 4e9
@@ -204,6 +205,7 @@ class HeldBackend:
         self.store = MemoryStore(lambda prefix: f"{prefix}_test")
         self._stored = HeldTasks(self.store)
         self.store.tasks = self._stored
+        self.lines = KeptLines()
         self.returns: Any = HeldAgents(self.store.agents)
         self.store.agents = self.returns
         nothing: Any = None
@@ -218,6 +220,7 @@ class HeldBackend:
             schemas=_AnySchema(),
             backups=nothing,
             passwords=nothing,
+            logs=self.lines,
         )
         self.engine = Engine.over(self.store, router, "net_test", world)
         self.credit = self.engine.credit

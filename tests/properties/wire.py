@@ -64,7 +64,9 @@ _STRATEGIES: dict[type[inspect.Type], Callable[[Any], st.SearchStrategy[Any]]] =
     inspect.EnumType: lambda kind: st.sampled_from(list(kind.cls)),
     inspect.LiteralType: lambda kind: st.sampled_from(kind.values),
     inspect.ListType: lambda kind: st.lists(strategy(kind.item_type), max_size=3),
-    inspect.VarTupleType: lambda kind: st.lists(strategy(kind.item_type), max_size=3).map(tuple),
+    inspect.VarTupleType: lambda kind: st.lists(
+        strategy(kind.item_type), min_size=kind.min_length or 0, max_size=3
+    ).map(tuple),
     inspect.DictType: lambda kind: st.dictionaries(strategy(kind.key_type), strategy(kind.value_type), max_size=3),
     inspect.UnionType: lambda kind: st.one_of([strategy(member) for member in kind.types]),
     inspect.StructType: _structs,

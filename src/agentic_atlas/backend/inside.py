@@ -37,6 +37,8 @@ from agentic_atlas.protocol.inside.messages import (
     FromRouter,
     Heard,
     InstanceRef,
+    Logged,
+    LogsKept,
     Lost,
     Receipt,
     Renew,
@@ -90,6 +92,7 @@ class RouterDoor:
             Departed: self._departed,
             Absent: self._absent,
             Barred: lambda said: self._spawn(self._asked.bar(said)),
+            Logged: lambda said: self._spawn(self._asked.keep(said)),
             Called: self._calls.begin,
             Contested: lambda said: self._spawn(self._asked.contested(said)),
             Renew: lambda said: self._spawn(self._asked.renew(said)),
@@ -245,6 +248,20 @@ class RouterRequests:
             engine.trail.note(who, "instances.take_over", what, facts)
         else:
             engine.trail.refuse(who, "instances.admit", what, "token_in_use")
+
+    async def keep(self, said: Logged) -> None:
+        """Keep lines of an agent's log, or say that there is no room for them now."""
+        instance, up_to = said.instance, said.first - 1
+        try:
+            if self._engine.logs is not None:
+                up_to = await self._engine.logs.keep(
+                    instance.agent_id, instance.instance_id, said.first, said.lines, said.dropped
+                )
+        except AtlasError as error:
+            self._log.warning("agent_logs_not_kept", agent=instance.agent_id, code=error.code)
+        except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
+            self._log.error("agent_logs_failed", agent=instance.agent_id, exc_info=bug)
+        self._engine.router.say(LogsKept(instance, up_to))
 
     async def renew(self, said: Renew) -> None:
         """Make another token for a connection, or say why there is none."""

@@ -39,6 +39,7 @@ from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, Audit
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.system import LimitInfo, ServerInfo
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
+from agentic_atlas.protocol.messages import LogLine
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -780,6 +781,21 @@ class Store(Protocol):
 
     async def ready(self) -> None:
         """Return when a read works. Raises Unavailable otherwise."""
+
+
+class AgentLogs(Protocol):
+    """Keeps the lines of agents' logs, apart from all else: no task ever waits for it."""
+
+    async def keep(self, agent_id: str, instance_id: str, first: int, lines: Sequence[LogLine], dropped: int) -> int:
+        """Keep those of these lines that are not kept yet, and return the number up to which all of the instance's are.
+
+        `first` is the number of the first of them: each instance numbers its own, 1, 2, …. Lines up to the number that
+        was returned last are there already, and are passed over. Numbers may be left out; `dropped` is how many lines
+        the instance has dropped so far. Of one instance there is one call at a time.
+
+        Raises:
+            Unavailable: they can't be kept now; they come again.
+        """
 
 
 class Backups(Protocol):

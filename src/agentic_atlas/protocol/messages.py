@@ -181,6 +181,24 @@ class Limits(msgspec.Struct, frozen=True):
         return cls(message_bytes=message_bytes, payload_bytes=payload, event_bytes=min(cls().event_bytes, payload))
 
 
+LINE_BYTES = 16 * 1024
+"""What a log line takes at the most: message, fields and exception together. Of what is longer the middle is left
+out."""
+LINES_AT_ONCE = 200
+"""Log lines in one message."""
+
+
+class LogTerms(msgspec.Struct, frozen=True):
+    """In `welcome`: what of an agent's log lines is taken. Nobody is closed for more; it is taken more slowly."""
+
+    lines_per_second: Count = 2_000
+    """Lines of one agent that are passed on in a second, those of one second at once."""
+    bytes_per_second: Count = 1024 * 1024
+    """Bytes of the same."""
+    frame_bytes: Count = 64 * 1024
+    """Longest `logs`; a longer one ends the connection with 4107."""
+
+
 class Predecessor(msgspec.Struct, frozen=True, omit_defaults=True):
     """In `hello`: a process with the same token that has ended for certain, and what it left behind.
 
@@ -248,6 +266,8 @@ class Welcome(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type",
     token_renewable: bool = False
     """The agent may ask for another token on this connection (`token`)."""
     attempts: list[Verdict] = []
+    logs: LogTerms | None = None
+    """How log lines are taken (`logs`); None: none are, and the agent sends none."""
 
 
 class Reaction(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -535,6 +555,65 @@ class Renewal(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type",
         return f"Renewal(expires_at={self.expires_at!r}, renewable={self.renewable!r}, refused={self.refused!r})"
 
 
+LogLevel: TypeAlias = Literal["trace", "debug", "info", "warning", "error", "critical"]
+"""How much a log line matters, least first."""
+
+LogSource: TypeAlias = Literal["task", "logging", "stdout", "stderr", "agent"]
+"""Where a log line comes from: `ctx.log` of a task, Python's `logging`, what was printed, or the SDK itself, which also
+tells of uncaught errors. Who may see a task is shown its `task` lines; all others are for who manages the agent."""
+
+
+class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of an agent's log; part of `logs`. Tokens in it are redacted before it leaves the agent."""
+
+    at: Seconds
+    """When, by the agent's own clock."""
+    level: LogLevel
+    message: Text
+    source: LogSource
+    task: Annotated[str, Meta(max_length=64)] = ""
+    """The task that it was said in; empty where that is not known for certain."""
+    attempt: Count = 0
+    trace: Annotated[str, Meta(max_length=64)] = ""
+    """Id of the task's trace, as in its `traceparent`."""
+    logger: Line = ""
+    """Name of the logger, for `logging`."""
+    fields: Raw = Raw(b"{}")
+    """A JSON object."""
+    exception: Text = ""
+    """Traceback of the error that it tells of."""
+
+
+class Logs(msgspec.Struct, frozen=True, tag_field="type", tag="logs"):
+    """Lines of the agent's log, in order: only where `welcome` has `logs`, and one message at a time. Answered by
+    `logs_ack`.
+
+    The lines of a process are numbered 1, 2, …; the same ones are sent again after a cut, and are kept once. Tasks come
+    first: an agent sends this when it has nothing else to say. What it has no room for meanwhile it drops and counts.
+    """
+
+    SENDER: ClassVar[Side | None] = Side.AGENT
+
+    first: Annotated[int, Meta(ge=1, le=2**53)]
+    """Number of the first of these lines. The numbers of dropped ones are left out; a line that tells how many were has
+    the last of them."""
+    lines: Annotated[tuple[LogLine, ...], Meta(min_length=1, max_length=LINES_AT_ONCE)]
+    dropped: Count = 0
+    """Lines of this process that were dropped so far."""
+
+
+class LogsAck(msgspec.Struct, frozen=True, tag_field="type", tag="logs_ack"):
+    """All lines up to and including this number are kept. Answers `logs`.
+
+    A number that is less than that of the message's last line tells that there was no room for what follows: it may be
+    sent again a second later.
+    """
+
+    SENDER: ClassVar[Side | None] = Side.ROUTER
+
+    up_to: Count
+
+
 Report: TypeAlias = Accept | Refuse | Event | Result
 """What an agent says of an attempt."""
 
@@ -555,11 +634,13 @@ Message: TypeAlias = (
     | Beat
     | Drain
     | Renewal
+    | Logs
+    | LogsAck
 )
 
 MESSAGES: tuple[type[Message], ...] = (
     Hello, Welcome, Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Answer, Call, Reply, Beat, Drain,
-    Renewal,
+    Renewal, Logs, LogsAck,
 )  # fmt: skip
 """Every message type, in the order a connection meets them."""
 

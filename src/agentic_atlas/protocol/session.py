@@ -25,6 +25,8 @@ from agentic_atlas.protocol.messages import (
     EventAck,
     Hello,
     Limits,
+    Logs,
+    LogsAck,
     Message,
     Refuse,
     Renewal,
@@ -53,7 +55,7 @@ class ConnectionState(StrEnum):
 
 _WORK: tuple[type[Message], ...] = (
     Task, Accept, Refuse, Event, EventAck, Result, ResultAck, Cancel, Answer, Call, Reply, Beat, Drain,
-    Renewal,
+    Renewal, Logs, LogsAck,
 )  # fmt: skip
 
 TRANSITIONS: dict[ConnectionState, dict[type[Message], ConnectionState]] = {

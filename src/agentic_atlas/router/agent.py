@@ -30,6 +30,7 @@ from agentic_atlas.protocol.messages import (
     Event,
     EventAck,
     Fault,
+    Logs,
     Message,
     Outcome,
     Refuse,
@@ -43,9 +44,11 @@ from agentic_atlas.protocol.messages import (
     RunningAttempt,
     Task,
     Verdict,
+    Welcome,
 )
 from agentic_atlas.protocol.tasks import Holdup, TaskState
 from agentic_atlas.router.flow import Pause
+from agentic_atlas.router.logs import LogIntake
 from agentic_atlas.router.ports import RouterContext
 from agentic_atlas.transport.frames import ControlRate
 
@@ -78,6 +81,7 @@ class RegisteredAgent:
     Attributes:
         instance: its registration.
         deliveries: the attempts that it has in hand.
+        logs: its log lines; None: none are taken.
         readiness: whether it wants new work.
         reports: what it said of attempts and is not stored yet.
         changed: there may be something to tell the backend of it (`tell`).
@@ -99,6 +103,7 @@ class RegisteredAgent:
         "congested",
         "deliveries",
         "instance",
+        "logs",
         "readiness",
         "reports",
     )
@@ -110,16 +115,17 @@ class RegisteredAgent:
         slots: int,
         running: Iterable[RunningAttempt],
         end: AgentEnd,
-        verdicts: Iterable[Verdict] = (),
+        welcome: Welcome,
     ) -> None:
         """Begin with the attempts that it runs already, and with what was said of all that it announced."""
         self.instance = instance
-        self.deliveries = Deliveries(running, verdicts)
+        self.deliveries = Deliveries(running, welcome.attempts)
         self.readiness = AgentReadiness(context.settings.max_lag, context.settings.busy_pause)
         self._context = context
         self._slots = slots
         self._end = end
         self.reports = Reports(context, end)
+        self.logs = None if welcome.logs is None else LogIntake(context, instance, welcome.logs, end.send)
         self._beats = ControlRate(context.limits.control_frames_per_second)
         self._received = 0
         self._granted = 0
@@ -153,8 +159,8 @@ class RegisteredAgent:
                 self._refused(message, now)
             case Call():
                 self._call(message)
-            case Drain() | Renewal():
-                self._go_on(message, now)
+            case Drain() | Renewal() | Logs():
+                self._go_on(message, data, now)
             case _:
                 raise ProtocolError("this is not for an agent to say")
 
@@ -218,9 +224,13 @@ class RegisteredAgent:
             self._said = Credit(self.instance, self._slots, self._granted, holdup)
             self._context.tell(self._said)
 
-    def _go_on(self, said: Drain | Renewal, now: float) -> None:
+    def _go_on(self, said: Drain | Renewal | Logs, data: bytes, now: float) -> None:
         """Take what it says of itself."""
-        if isinstance(said, Drain):
+        if isinstance(said, Logs):
+            if self.logs is None:
+                raise ProtocolError("log lines are not taken: welcome did not offer it", code="logs_not_offered")
+            self.logs.take(said, data, now)
+        elif isinstance(said, Drain):
             self.drain()
         else:
             self._beats.count(now)

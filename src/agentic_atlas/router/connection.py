@@ -154,7 +154,7 @@ class Connection(Receiver):
     def welcome(self, welcome: Welcome, slots: int, running: Iterable[RunningAttempt]) -> None:
         """Register it: from now on it works. Its `agent` begins when it has been told what it does not know yet."""
         instance = InstanceRef(self.identity.agent_id, self.instance_id, welcome.generation)
-        self.agent = RegisteredAgent(self._context, instance, slots, running, self, welcome.attempts)
+        self.agent = RegisteredAgent(self._context, instance, slots, running, self, welcome)
         self.patience.heard(self._context.clock())
         self.send(welcome)
 
@@ -260,6 +260,8 @@ class Connection(Receiver):
             return
         self.over = True
         self.incoming.stop()
+        if self.agent is not None and self.agent.logs is not None:
+            self.agent.logs.end()
         self.outgoing.stop()
         self.patience.end()
         self._context.log.info(

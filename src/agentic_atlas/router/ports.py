@@ -52,6 +52,7 @@ class RouterContext:
         numbers: of what is said to the backend and answered by it.
         heard: beats that the backend is told of with the next tick.
         receipts: whom to tell of each receipt that the backend has still to give, by its number.
+        log_bytes: bytes of agents' log lines that the backend has not kept yet.
         renew: asks for another token for a connection of an instance; set by the router.
         tell: tells the backend something, which keeps the order, never fails, and answers by `Router.say`; set once,
             before anybody connects.
@@ -66,5 +67,6 @@ class RouterContext:
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     heard: list[Heard] = field(default_factory=list)
     receipts: dict[int, Callable[[Receipt], None]] = field(default_factory=dict)
+    log_bytes: int = 0
     renew: Callable[[InstanceRef], None] = field(init=False)
     tell: Callable[[FromRouter], None] = field(init=False)

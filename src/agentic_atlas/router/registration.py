@@ -8,7 +8,17 @@ from msgspec.structs import replace
 
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.inside.messages import Admit, Arrived, Contested, Departed, TurnAway, Waiting, Withdrawn
-from agentic_atlas.protocol.messages import Answer, Cancel, Hello, InstanceInfo, Limits, RunningAttempt, Task, Welcome
+from agentic_atlas.protocol.messages import (
+    Answer,
+    Cancel,
+    Hello,
+    InstanceInfo,
+    Limits,
+    LogTerms,
+    RunningAttempt,
+    Task,
+    Welcome,
+)
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.router.agent import to_send
 from agentic_atlas.router.connection import Connection
@@ -249,7 +259,15 @@ def _welcome(context: RouterContext, connection: Connection, admission: Admit) -
         token_expires_at=connection.identity.ends_at,
         token_renewable=admission.renewable and connection.identity.retires_at is None,
         attempts=list(admission.attempts),
+        logs=_log_terms(context) if admission.keeps_logs else None,
     )
+
+
+def _log_terms(context: RouterContext) -> LogTerms | None:
+    settings = context.settings
+    if not settings.log_lines_per_second:
+        return None
+    return LogTerms(settings.log_lines_per_second, max(1, settings.log_bytes_per_second))
 
 
 def _fault(hello: Hello, limits: Limits) -> tuple[CloseCode, str] | None:

@@ -25,6 +25,7 @@ from agentic_atlas.protocol.inside.messages import (
     Forget,
     FromRouter,
     Identity,
+    LogsKept,
     Readmit,
     Receipt,
     Renewed,
@@ -377,6 +378,14 @@ class Commands:
         if connection is not None and connection.agent is not None and connection.agent.instance == said.instance:
             connection.agent.reply(said.reply)
 
+    def logs_kept(self, said: LogsKept) -> None:
+        """Tell the agent on the connection on which it said them."""
+        connection = self._hub.find(said.instance.agent_id, said.instance.instance_id)
+        if connection is None or connection.agent is None or connection.agent.instance != said.instance:
+            return
+        if connection.agent.logs is not None:
+            connection.agent.logs.kept(said.up_to)
+
     def audit(self, said: Audit) -> None:
         """Say which of these attempts nobody would miss."""
         self._context.tell(Unleased(tuple(one for one in said.attempts if not self._leased(one))))
@@ -412,5 +421,6 @@ def _table(
         ShutOut: commands.shut_out,
         Readmit: commands.readmit,
         Replied: commands.reply,
+        LogsKept: commands.logs_kept,
         Audit: commands.audit,
     }

@@ -43,6 +43,14 @@ class RouterSettings:
     send_buffer: int = 8 * 1024 * 1024
     """Bytes that may wait to be sent on a connection, or two of the longest messages when that is more: at half of it
     nothing more is read from the agent and no further task is put in, over it the connection is closed."""
+    log_lines_per_second: int = 2_000
+    """Lines of its log that are taken of one agent in a second, as they come; what is more waits with the agent, which
+    drops and counts what it has no room for. 0: none are taken of any agent."""
+    log_bytes_per_second: int = 1024 * 1024
+    """Bytes of the same."""
+    log_buffer: int = 32 * 1024 * 1024
+    """Bytes of log lines of all agents that may wait for the backend to keep them; with more, agents are told to send
+    theirs again a second later."""
     heavy: float = 0.002
     """A message that keeps everybody else waiting for longer has its connection rest for four times as long. One of
     megabytes is looked at in one step and read in another, and it rests between them too."""

@@ -23,6 +23,10 @@ from agentic_atlas.protocol.messages import (
     Hello,
     InstanceInfo,
     Limits,
+    LogLine,
+    Logs,
+    LogsAck,
+    LogTerms,
     Message,
     Outcome,
     Policy,
@@ -53,7 +57,8 @@ _SCENES: tuple[tuple[str, tuple[tuple[Side, Message], ...]], ...] = (
             (Side.AGENT, Hello(PROTOCOL_VERSION, InstanceInfo("inst_7f3a", host="laptop", pid=4711, sdk="example/1.0"),
                                [SkillSpec("count", _SCHEMA, "Count the words of a text.", policy=Policy(timeout=60.0))],
                                concurrency=2)),
-            (Side.ROUTER, Welcome("words", "ada", "inst_7f3a", 1, Limits(), 10.0, 30.0, 1_767_225_600.0)),
+            (Side.ROUTER, Welcome("words", "ada", "inst_7f3a", 1, Limits(), 10.0, 30.0, 1_767_225_600.0,
+                                  logs=LogTerms())),
         ),
     ),
     (
@@ -68,6 +73,16 @@ _SCENES: tuple[tuple[str, tuple[tuple[Side, Message], ...]], ...] = (
             (Side.ROUTER, EventAck(FIRST, 1, 2)),
             (Side.AGENT, Result(FIRST, 1, Outcome.COMPLETED, Raw(b"3"))),
             (Side.ROUTER, ResultAck(FIRST, 1)),
+        ),
+    ),
+    (
+        "What the agent logs, when there is nothing else to say: `ctx.log` of the task, and a library's `logging`.",
+        (
+            (Side.AGENT, Logs(1, (
+                LogLine(1_767_225_601.6, "info", "counted", "task", FIRST, 1, _TRACE[3:35], fields=Raw(b'{"words":3}')),
+                LogLine(1_767_225_601.7, "warning", "the model is old", "logging", FIRST, 1, _TRACE[3:35], "models"),
+            ))),
+            (Side.ROUTER, LogsAck(2)),
         ),
     ),
     (

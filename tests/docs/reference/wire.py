@@ -133,7 +133,7 @@ def _structs(info: inspect.Type) -> Iterator[type]:
     match info:
         case inspect.StructType(cls=cls):
             yield cls
-        case inspect.ListType(item_type=inner):
+        case inspect.ListType(item_type=inner) | inspect.VarTupleType(item_type=inner):
             yield from _structs(inner)
         case inspect.UnionType(types=types):
             for each in types:
@@ -156,8 +156,11 @@ def type_text(info: inspect.Type) -> str:
     match info:
         case inspect.UnionType(types=types):
             return " or ".join(type_text(each) for each in types)
-        case inspect.ListType(item_type=inner):
-            return f"array of {type_text(inner)}"
+        case (
+            inspect.ListType(item_type=inner, min_length=least, max_length=most)
+            | inspect.VarTupleType(item_type=inner, min_length=least, max_length=most)
+        ):
+            return f"array of {f'{least} to {most} ' if least else ''}{type_text(inner)}"
         case inspect.DictType(key_type=key, value_type=value, max_length=most):
             kinds = "strings" if isinstance(key, inspect.StrType) and key == value else type_text(value)
             return f"object of {kinds}{f', at most {most}' if most else ''}"

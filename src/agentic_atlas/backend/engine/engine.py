@@ -30,6 +30,7 @@ from agentic_atlas.backend.engine.signing import Signing
 from agentic_atlas.backend.engine.verification import Verification
 from agentic_atlas.backend.engine.watchers import Watchers
 from agentic_atlas.backend.ports import (
+    AgentLogs,
     AuditHeads,
     Backups,
     Clock,
@@ -107,6 +108,8 @@ class World:
     sign_on: SignOn | None = None
     server: ServerProcess | None = None
     """None: there is none of its own."""
+    logs: AgentLogs | None = None
+    """None: no lines of agents' logs are kept, and agents are told not to send any."""
     pacer: Callable[[int], Pace] | None = None
     """Makes what counts requests, of which there may be so many in a second. None: nobody's are counted."""
 
@@ -146,6 +149,7 @@ class Engine:
     rollups: RollUps
     people: People
     server: ServerProcess | None
+    logs: AgentLogs | None
     pace: Pace | None
     """How often somebody may ask. None: as often as they like."""
 
@@ -194,6 +198,7 @@ class Engine:
             verification=Verification(trail, clock),
             people=people,
             server=world.server,
+            logs=world.logs,
             pace=world.pacer(settings.requests_per_second) if world.pacer and settings.requests_per_second else None,
         )
 

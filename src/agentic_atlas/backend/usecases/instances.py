@@ -208,6 +208,7 @@ async def _settle(engine: Engine, said: Arrived, arrived: Instance, *, agent: st
         held=tuple(assignment(task) for task in missed),
         cancels=tuple(lifecycle.stop_order(task) for task in kept if task.cancel_reason is not None),
         answers=tuple(Answer(task.id, task.attempt, reaction) for task in kept for reaction in task.dialogue.reactions),
+        keeps_logs=engine.logs is not None,
         lost=tuple(lost_at_once),
     )
 

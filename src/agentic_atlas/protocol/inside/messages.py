@@ -20,6 +20,7 @@ from agentic_atlas.protocol.messages import (
     Cancel,
     Hello,
     InstanceInfo,
+    LogLine,
     Reply,
     Report,
     RunningAttempt,
@@ -193,6 +194,20 @@ class Barred(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     agent_id: str = ""
 
 
+class Logged(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """Lines of an agent's log. Answered by `LogsKept`, before which the connection says no more of them.
+
+    The same lines come again after a cut: those whose number is not above that of the last one kept are kept already.
+    """
+
+    instance: InstanceRef
+    first: int
+    """Number of the first line among all of the instance's."""
+    lines: tuple[LogLine, ...]
+    dropped: int = 0
+    """Lines that the instance has dropped so far: their numbers are left out."""
+
+
 class Called(msgspec.Struct, frozen=True, tag_field="type"):
     """An agent calls another one. Answered by `Replied`, several times for a stream.
 
@@ -259,6 +274,8 @@ class Admit(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """The token may be renewed on this connection."""
     retires_at: float | None = None
     """When the token ends because another one has taken its place; see `Retire`."""
+    keeps_logs: bool = False
+    """Whether lines of its log are kept, so that they may be said (`Logged`)."""
     lost: tuple[RunningAttempt, ...] = ()
     """Attempts, of this instance or of ended ones whose place it takes, that are over: they need no lease any more."""
 
@@ -387,6 +404,16 @@ class Readmit(msgspec.Struct, frozen=True, tag_field="type"):
     agent_id: str
 
 
+class LogsKept(msgspec.Struct, frozen=True, tag_field="type"):
+    """All lines of the instance up to and including this number are kept. Answers `Logged`.
+
+    A number below that of the first line said there tells that there is no room now.
+    """
+
+    instance: InstanceRef
+    up_to: int
+
+
 class Replied(msgspec.Struct, frozen=True, tag_field="type"):
     """A reply to a call of the agent's; after a `result` no more follow. Answers `Called`."""
 
@@ -412,6 +439,7 @@ FromRouter: TypeAlias = (
     | Departed
     | Absent
     | Barred
+    | Logged
     | Called
     | Contested
     | Renew
@@ -437,6 +465,7 @@ ToRouter: TypeAlias = (
     | VerifyWith
     | ShutOut
     | Readmit
+    | LogsKept
     | Replied
     | Audit
 )

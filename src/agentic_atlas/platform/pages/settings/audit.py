@@ -51,7 +51,7 @@ class SoughtRows(BaseModel):
     until: Annotated[str, Field(max_length=10)] = ""
 
 
-class LogLine(msgspec.Struct, frozen=True):
+class AuditLine(msgspec.Struct, frozen=True):
     """A row of the log, as it is read.
 
     Attributes:
@@ -84,7 +84,7 @@ class AuditView(SettingsPage, frozen=True):
         next: the cursor of the part that follows; empty: there is none.
     """
 
-    lines: Sequence[LogLine]
+    lines: Sequence[AuditLine]
     sought: Mapping[str, str]
     narrowed: bool
     actions: Sequence[Choice]
@@ -203,10 +203,10 @@ def sought(wanted: SoughtRows) -> AuditFilter:
     )
 
 
-def line(entry: AuditEntry) -> LogLine:
+def line(entry: AuditEntry) -> AuditLine:
     """Return a row as it is read."""
     facts = msgspec.json.format(msgspec.json.encode(entry.detail), indent=2).decode() if entry.detail else ""
-    return LogLine(entry, audit_words.who(entry), audit_words.what(entry.object), audit_words.details(entry), facts)
+    return AuditLine(entry, audit_words.who(entry), audit_words.what(entry.object), audit_words.details(entry), facts)
 
 
 def actions(chosen: str) -> list[Choice]:
