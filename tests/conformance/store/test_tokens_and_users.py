@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 import pytest
 
+from agentic_atlas.backend.domain.audit import AuditEvent
 from agentic_atlas.backend.domain.records import Role, Token, User
 from agentic_atlas.backend.ports import Ended, Users
 from agentic_atlas.errors import Conflict, NotFound
+from agentic_atlas.protocol.caller.audit import AuditActor, AuditObject
 from tests.conformance.store.conftest import Open
-from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, TOKEN, api_key, populate
+from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, TOKEN, api_key, populate, submitted
 
 NOTHING: Ended = ([], [], [])
 
@@ -212,6 +215,24 @@ async def test_what_is_kept_is_counted(opened: Open) -> None:
         counted = await store.counts()
         assert (counted["users"], counted["api_keys"], counted["tasks"]) == (2, 1, 0)
         assert counted["agents"] > 0
+
+
+async def test_tasks_and_rows_of_the_audit_log_are_counted_whatever_was_refused_or_removed(opened: Open) -> None:
+    who, what = AuditActor(kind="user", id=ADA.id, user_id=ADA.id, name="ada"), AuditObject(kind="user", id=BOB.id)
+    event = AuditEvent(at=NOW, who=who, action="users.create", object=what, address="", detail={})
+    async with opened() as store:
+        await populate(store)
+        again = [store.tasks.add(submitted(number, idempotency_key=f"k{number % 3}")) for number in range(9)]
+        again += [store.tasks.add(submitted(1))]
+        for write in again:
+            with suppress(Conflict):
+                await write
+        for _ in range(4):
+            await store.audit.append([event])
+        await store.audit.drop(3)
+        await store.tasks.add(submitted(20))
+        counted = await store.counts()
+        assert (counted["tasks"], counted["audit"]) == (4, 1)
 
 
 async def test_a_key_keeps_its_first_characters_and_its_last_use(opened: Open) -> None:

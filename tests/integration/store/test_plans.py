@@ -305,6 +305,14 @@ async def test_statistics_look_at_their_time_alone(visible: Visible) -> None:
     }, steps
 
 
+async def test_no_task_and_no_row_of_the_audit_log_is_walked_over_to_count_them() -> None:
+    (text,) = await statements_of(lambda store: store.counts())
+    assert "max(tasks.rowid)" in text
+    steps = await plans_of(lambda store: store.counts())
+    walked = [step for step in steps if step.endswith(("tasks", "audit"))]
+    assert walked == ["SEARCH tasks", "SEARCH audit", "SEARCH audit"], steps
+
+
 @pytest.mark.parametrize("narrowed", LISTS)
 async def test_a_list_walks_an_index_for_what_it_is_narrowed_by_and_sorts_nothing(
     narrowed: str, monkeypatch: pytest.MonkeyPatch
