@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import socket
 import sys
@@ -19,12 +20,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 from playwright.sync_api import Browser, Page, expect
 
 from agentic_atlas import Client
 from tests.browser import browser
 from tests.e2e.processes import Platform, connected, free_port
-from tests.looked_at import DESKTOP, PHONE, SCHEMES, Window, log_in, set_password, window
+from tests.looked_at import DESKTOP, PASSWORD, PHONE, SCHEMES, Window, log_in, set_password, window
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "docs" / "assets" / "screenshots"
@@ -154,9 +156,39 @@ def _verified(one: Window, scene: Scene, shoot: Callable[[str], None]) -> None:
     expect(page.get_by_text("Every row is as it was written")).to_be_visible()
 
 
+def _approval(one: Window, scene: Scene, shoot: Callable[[str], None]) -> None:
+    codes = httpx.post(f"{one.url}/api/v1/login-codes", json={"host": "workshop"}, trust_env=False).json()
+    one.page.goto(codes["verification_uri_complete"])
+    expect(one.page.get_by_role("button", name="Approve")).to_be_visible()
+
+
+def _enrolled(one: Window, scene: Scene, shoot: Callable[[str], None]) -> None:
+    """See the QR code of one-time passwords, which are not confirmed: log-ins stay as they are."""
+    page = one.go("/settings")
+    page.locator("form[action^='/settings/totp']").get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name=re.compile("Set up one-time|Begin with a new")).click()
+    page.get_by_role("img", name="QR code of the secret").evaluate("(one) => one.scrollIntoView({ block: 'center' })")
+
+
+def _key_made(one: Window, scene: Scene, shoot: Callable[[str], None]) -> None:
+    page = one.go("/settings/keys/new")
+    page.get_by_label("Name").fill("reports")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.get_by_role("button", name="Copy the key")).to_be_visible()
+    made = next(one for one in scene.client.keys.list() if one.name == "reports" and one.revoked_at is None)
+    scene.client.keys.revoke(made.id)
+
+
+def _confirming(one: Window, scene: Scene, shoot: Callable[[str], None]) -> None:
+    page = one.go("/settings/keys")
+    page.get_by_role("button", name="Revoke nightly").click()
+    expect(page.get_by_role("dialog", name="Revoke nightly?")).to_be_visible()
+
+
 LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
     "login": ("login.html", _login),
     "first-link": ("login.html", _first_link),
+    "approval": ("approval.html", _approval),
     "overview": ("overview.html", at("/overview", waits="What needs you")),
     "palette": ("overview.html", _palette),
     "agents": ("agents.html", at("/agents")),
@@ -174,12 +206,15 @@ LOOKS: Final[Mapping[str, tuple[str, Look]]] = {
     "task-failed": ("task.html", at("/tasks/{failed}", waits="Timeline")),
     "compare": ("comparison.html", at("/tasks/{again}/compare?other={table}")),
     "settings-account": ("settings_account.html", at("/settings")),
+    "settings-qr-code": ("settings_account.html", _enrolled),
     "settings-sessions": ("settings_sessions.html", at("/settings/sessions")),
     "settings-people": ("settings_people.html", at("/settings/people")),
     "settings-person": ("settings_person.html", at("/settings/people/grace")),
     "settings-groups": ("settings_groups.html", at("/settings/groups")),
     "settings-group": ("settings_group.html", at("/settings/groups/analysts")),
     "settings-keys": ("settings_keys.html", at("/settings/keys")),
+    "settings-confirm": ("settings_keys.html", _confirming),
+    "settings-key-made": ("settings_key_new.html", _key_made),
     "settings-key-new": ("settings_key_new.html", at("/settings/keys/new")),
     "settings-signing-keys": ("settings_signing_keys.html", at("/settings/signing-keys")),
     "settings-withdraw": ("settings_withdraw.html", at("/settings/signing-keys/{signing}/withdraw")),

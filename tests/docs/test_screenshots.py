@@ -12,7 +12,7 @@ from agentic_atlas.platform.app import PAGES
 from tests.docs.pages import README, ROOT, pages, prose, without_code
 from tests.docs.screenshots import FOLDER, LOOKS, names
 
-MOST_BYTES = 3 * 1024 * 1024
+MOST_BYTES = 3_500_000
 MOST_OF_ONE = 80 * 1024
 IN_MARKDOWN = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 SHORTEST_ALT = 20

@@ -44,6 +44,8 @@ def test_people_come_in_by_the_first_link_and_go_out_again(platform: Platform, o
         expect(page).to_have_url(f"{one.url}/login?next=/agents")
         link = next(line for line in platform.process.lines if "first_login" in line).split('"first_login":"')[1]
         page.goto(link.partition('"')[0])
+        expect(page.get_by_role("heading", name="Set up your account", exact=True)).to_be_visible()
+        expect(page).to_have_title("Set up your account · Agentic Atlas")
         # This one is shown by the page's script, in the place of the log-in, whose password is called the same.
         page.get_by_label("The same again").fill(PASSWORD)
         page.get_by_role("textbox", name="Password", exact=True).fill(PASSWORD)
@@ -120,6 +122,16 @@ def test_pages_can_be_read_without_scripts(furnished: Platform, opened: Browser)
         expect(page.get_by_role("row", name="admin/echo")).to_contain_text("UTC")
         page.get_by_role("link", name="Tasks").click()
         expect(page.get_by_role("row", name="admin/echo")).to_contain_text("completed")
+        assert one.faults == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_why_single_sign_on_did_not_let_in_is_told(furnished: Platform, opened: Browser, scripts: bool) -> None:
+    with window(opened, furnished, java_script_enabled=scripts) as one:
+        page = one.go("/login#failed=not_invited")
+        expect(page.get_by_role("heading", name="Log in", exact=True)).to_be_visible()
+        expect(page.locator(".fault:visible")).to_have_count(1)
+        expect(page.locator(".fault:visible")).to_contain_text("Nobody here is linked to this log-in")
         assert one.faults == []
 
 

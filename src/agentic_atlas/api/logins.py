@@ -2,11 +2,14 @@
 
 from http import HTTPStatus
 
+from msgspec.structs import replace
+
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import logins
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Request, Response, json
 from agentic_atlas.http.routes import RouteGroup
+from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.protocol.caller.people import DeviceCode, LoginCodes, LoginInfo, LoginRequest, NewApiKey, UserCode
 
 routes = RouteGroup("logins", "/api/v1/login-codes")
@@ -16,9 +19,12 @@ MAX_BODY = 1_024
 
 
 @routes.at("POST", "", most=MAX_BODY, answers=LoginCodes, status=HTTPStatus.CREATED)
-async def begin(body: LoginRequest, request: Request, application: Application) -> Response:
+async def begin(body: LoginRequest, request: Request, application: Application, where: Whereabouts) -> Response:
     """Begin a login that somebody who is logged in has to approve; needs no API key."""
-    return json(await logins.begin(None, application, body.host, request.address), status=HTTPStatus.CREATED)
+    begun = await logins.begin(None, application, body.host, request.address)
+    complete = where.approval(request.host, begun.user_code)
+    codes = replace(begun, verification_uri=where.approval(request.host), verification_uri_complete=complete)
+    return json(codes, status=HTTPStatus.CREATED)
 
 
 @routes.at("POST", "/token", most=MAX_BODY, answers=NewApiKey)

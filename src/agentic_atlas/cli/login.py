@@ -190,8 +190,12 @@ def _read_key(url: str, known: str | None) -> str:
 
 def _show(url: str, codes: LoginCodes) -> None:
     minutes = max(1, round(codes.expires_in / 60))
+    page = codes.verification_uri_complete
+    if page:
+        output.aside(f"Open {page} in a browser, and approve this login there.")
     output.aside(f"Your code for {url} is {codes.user_code}, good for {minutes} minutes.")
-    output.aside(f"On a machine where you are logged in: atlas login --approve {codes.user_code}")
+    where = "Or on a machine" if page else "On a machine"
+    output.aside(f"{where} where you are logged in: atlas login --approve {codes.user_code}")
 
 
 def _tell(url: str, done: LoggedIn, *, ended: bool, json: bool) -> None:

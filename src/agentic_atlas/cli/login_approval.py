@@ -41,5 +41,14 @@ def _confirm(asking: LoginInfo, *, approve: bool) -> None:
     output.aside(f"A machine that calls itself {asking.host!r}, at {asking.address}, asked {asking.age:.0f} s ago.")
     if is_loopback(asking.address):
         output.aside(f"{asking.address} is the platform's own machine, or a proxy that hides where it was asked from.")
+    if asking.lasts:
+        output.aside(f"It would get an API key of yours, good for {_good_for(asking)}.")
     question = "Is it yours, and may it act as you?" if approve else "Turn it away?"
     confirm(question)
+
+
+def _good_for(asking: LoginInfo) -> str:
+    from agentic_atlas.auth.errors import span
+
+    what = "everything that you may" if "*" in asking.scopes else ", ".join(asking.scopes)
+    return f"{what}, for {span(asking.lasts)} at the most"

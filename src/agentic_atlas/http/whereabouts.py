@@ -6,6 +6,8 @@ from agentic_atlas.protocol.versions import PATH
 
 LOGIN_PAGE = "/login"
 """Where people log in, and accept invitations."""
+APPROVAL_PAGE = f"{LOGIN_PAGE}/code"
+"""Where they approve the login of a machine that shows a code."""
 HOME_PAGE = "/overview"
 """Where they are led then."""
 
@@ -27,6 +29,10 @@ class Whereabouts:
     def invitation(self, secret: str, host: str) -> str:
         """Return the link of an invitation, for somebody who asked at this host: what is secret is never sent along."""
         return f"{self.api_for(host)}{LOGIN_PAGE}#invitation={secret}"
+
+    def approval(self, host: str, user_code: str = "") -> str:
+        """Return where somebody approves a machine's login, which asked at this host; with its code, as a link."""
+        return f"{self.api_for(host)}{APPROVAL_PAGE}{f'#code={user_code}' if user_code else ''}"
 
     def callback(self, host: str) -> str:
         """Return where an identity provider sends somebody back who asked at this host."""

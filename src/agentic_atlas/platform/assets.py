@@ -21,6 +21,7 @@ _STYLES: Final = ("tokens", "base", "layout", "components", "forms", "settings",
 _SCRIPTS: Final = (
     "page.js",
     "login.js",
+    "code.js",
     "invited.js",
     "swap.js",
     "live.js",

@@ -68,9 +68,12 @@ async def test_a_machine_is_let_in_as_the_user_who_approves_it(tmp_path: Path) -
     async with logins(tmp_path) as atlas:
         codes = await atlas.begin()
         assert (codes["expires_in"], codes["interval"]) == (600.0, 5.0)
+        assert codes["verification_uri"] == "http://atlas/login/code"
+        assert codes["verification_uri_complete"] == f"http://atlas/login/code#code={codes['user_code']}"
         assert fault(await atlas.collect(codes)) == (409, "authorization_pending")
         shown = (await atlas.decide("show", codes)).json()
         assert (shown["host"], shown["address"], shown["age"]) == ("box", "127.0.0.1", INTERVAL)
+        assert (shown["scopes"], shown["lasts"]) == (["*"], 90 * 86_400.0)
         assert (await atlas.decide("approve", codes)).json()["host"] == "box"
         collected = await atlas.collect(codes)
         assert (collected.status_code, collected.headers["Cache-Control"]) == (200, "no-store")

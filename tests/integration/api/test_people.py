@@ -10,6 +10,7 @@ import pyotp
 import pytest
 
 from agentic_atlas.backend.engine.guesses import TRIES
+from agentic_atlas.backend.engine.logins import WRONG_PER_MINUTE
 from agentic_atlas.compose.sources import wall
 from tests.integration.api.network import Ahead, Api, api, client_of
 from tests.integration.api.test_rights import statements
@@ -342,3 +343,25 @@ async def test_the_page_says_who_is_logged_in_and_to_pages_of_others_nobody(tmp_
             assert 'id="who"' not in (await nobody).text
         await page.delete("/api/v1/session")
         assert 'id="who"' not in (await page.get("/login")).text
+
+
+async def test_a_browser_approves_a_machine_as_a_command_does(tmp_path: Path) -> None:
+    clock = Ahead(wall)
+    async with api(tmp_path, clock=clock) as atlas:
+        await joined(atlas)
+        await joined(atlas, "root", "admin")
+        ada, root = await logged_in(atlas), await logged_in(atlas, "root")
+        for page in (ada, root):
+            page.headers["Accept"] = "text/html"
+            page.headers["Content-Type"] = "application/x-www-form-urlencoded"
+        # Who administers has to have logged in a moment ago; the code stays, to be approved then.
+        clock.seconds = 601
+        code = (await atlas.anonymous.post("/api/v1/login-codes", json={"host": "box"})).json()["user_code"]
+        late = await root.post("/login/code/approve", content=f"user_code={code}")
+        assert (late.status_code, f'value="{code}"' in late.text) == (403, True)
+        assert 'action="/logout?next=%2Flogin%2Fcode"' in late.text
+        done = await ada.post("/login/code/approve", content=f"user_code={code}")
+        assert (done.status_code, "box is let in" in done.text) == (200, True)
+        wrong = [await ada.post("/login/code", content="user_code=BBBB-BBBB") for _ in range(WRONG_PER_MINUTE + 1)]
+        assert [one.status_code for one in wrong] == [404] * WRONG_PER_MINUTE + [429]
+        assert ("too many wrong codes" in wrong[-1].text, 'value="BBBB-BBBB"' in wrong[-1].text) == (True, True)

@@ -193,6 +193,15 @@ def test_who_asks_is_shown_and_confirmed_before_they_are_let_in(server: Server) 
     assert [asked.body for asked in server.asked] == [{"user_code": "BCDF-GHJK"}] * 2
 
 
+def test_whoever_decides_is_told_what_is_given(server: Server) -> None:
+    environment.remember(server.url, KEY)
+    answers(server, Answer(ASKS | {"scopes": ["tasks:read"], "lasts": 86_400.0}), Answer(ASKS))
+    shown = atlas("login", "--approve", "BCDF-GHJK", input="y\n").stderr
+    assert "It would get an API key of yours, good for tasks:read, for 1 day at the most." in shown
+    answers(server, Answer(ASKS | {"lasts": 86_400.0}), Answer(ASKS))
+    assert "good for everything that you may" in atlas("login", "--approve", "BCDF-GHJK", input="y\n").stderr
+
+
 @pytest.mark.parametrize(("address", "told"), [("127.0.0.1", True), ("::1", True), ("192.0.2.1", False)])
 def test_an_address_that_may_be_a_proxys_is_told_as_such(server: Server, address: str, told: bool) -> None:
     environment.remember(server.url, KEY)

@@ -4,6 +4,7 @@ from agentic_atlas.backend.domain.people import Account, with_password_of
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.engine.api_keys import issue_key
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.logins import Login
 from agentic_atlas.backend.rights import AgentToken, Principal, require_recent, to_last
 from agentic_atlas.backend.usecases.application import use_case
 from agentic_atlas.backend.usecases.shown import login_info, new_api_key
@@ -20,8 +21,7 @@ async def begin(who: Principal | None, engine: Engine, host: str, address: str) 
 @use_case
 async def show(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
     """Return who asks with this code; raises NotFound (`login_code_not_found`) or Busy."""
-    now = engine.clock()
-    return login_info(engine.logins.find(user_code, user_id=who.user.id, now=now), now)
+    return _shown(who, engine, engine.logins.find(user_code, user_id=who.user.id, now=engine.clock()))
 
 
 @use_case
@@ -38,14 +38,13 @@ async def approve(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
     if who.user.role is Role.ADMIN:
         require_recent(who, now)
     login = engine.logins.approve(user_code, user_id=who.user.id, key_digest=who.credential.digest, now=now)
-    return login_info(login, now)
+    return _shown(who, engine, login)
 
 
 @use_case
 async def deny(who: Principal, engine: Engine, user_code: str) -> LoginInfo:
     """Turn away who asks with this code; raises NotFound (`login_code_not_found`) or Busy."""
-    now = engine.clock()
-    return login_info(engine.logins.deny(user_code, user_id=who.user.id, now=now), now)
+    return _shown(who, engine, engine.logins.deny(user_code, user_id=who.user.id, now=engine.clock()))
 
 
 @use_case
@@ -63,9 +62,7 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Ne
         # With another password what they approved with may end: there must be none from here on.
         account = await engine.store.accounts.get(user_id) or Account(user_id)
         approver, entry = await engine.people.behind(key_digest), with_password_of(account)
-        most = to_last(approver, None, engine.clock())
-        lasts = engine.logins.key_lifetime if most is None else min(engine.logins.key_lifetime, most)
-        by = approver.made_by
+        by, lasts = approver.made_by, _lasts(approver, engine)
         made, secret = await issue_key(engine, approver.user, approver.scopes, name, lasts, login=entry, made_by=by)
     except Unauthenticated:
         raise _approved_by_nobody() from None
@@ -76,6 +73,16 @@ async def collect(who: Principal | None, engine: Engine, device_code: str) -> Ne
         await engine.store.users.revoke_key(made.id, None, engine.clock())
         raise _approved_by_nobody() from None
     return new_api_key(made, approver.user, secret)
+
+
+def _shown(who: Principal, engine: Engine, login: Login) -> LoginInfo:
+    return login_info(login, engine.clock(), who.scopes, _lasts(who, engine))
+
+
+def _lasts(approver: Principal, engine: Engine) -> float:
+    """Return for how many seconds the key is good that somebody's approval is answered with."""
+    most = to_last(approver, None, engine.clock())
+    return engine.logins.key_lifetime if most is None else min(engine.logins.key_lifetime, most)
 
 
 def _approved_by_nobody() -> Forbidden:

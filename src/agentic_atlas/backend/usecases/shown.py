@@ -406,12 +406,14 @@ def new_api_key(key: ApiKey, user: User, secret: str) -> NewApiKey:
     return NewApiKey(**msgspec.structs.asdict(api_key_info(key, user.name)), key=secret)
 
 
-def login_info(login: Login, now: float) -> LoginInfo:
-    """Show who wants to log in."""
+def login_info(login: Login, now: float, scopes: Sequence[str], lasts: float) -> LoginInfo:
+    """Show who wants to log in, and what they get: a key that is good for this, for so many seconds."""
     return LoginInfo(
         host=login.host,
         address=login.address,
         age=max(0.0, now - login.asked_at),
         asked_at=moment(login.asked_at),
         expires_at=moment(login.expires_at),
+        scopes=tuple(scopes),
+        lasts=lasts,
     )

@@ -1,5 +1,8 @@
 """The page where people log in and accept invitations, and the end of a session."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from msgspec import Struct
 
 from agentic_atlas.backend.rights import Principal
@@ -18,6 +21,30 @@ pages = PageGroup()
 
 MAX_LOGIN = 4_096
 """Bytes of the form of somebody who has yet to say who they are."""
+
+
+_FAILURES: Final = (
+    (
+        "provider_unavailable",
+        "The identity provider can't be used now: try again in a minute. Why is in the server's log.",
+    ),
+    (
+        "login_failed",
+        "The identity provider's log-in did not work here: begin it again, in this browser. "
+        "Whoever runs this network finds why in its audit log.",
+    ),
+    (
+        "not_invited",
+        "Nobody here is linked to this log-in: log in with your password and link it in the settings, "
+        "or ask an administrator.",
+    ),
+    (
+        "identity_taken",
+        "This log-in is somebody else's here: log in at the provider as yourself, or ask an administrator.",
+    ),
+    ("too_many_logins", "Too many people log in: try again in a minute."),
+)
+"""Why somebody who was at the identity provider is not let in, by the code that stands behind `#` of the address."""
 
 
 class LoginForm(Struct, frozen=True):
@@ -40,6 +67,7 @@ class LoginView(View, frozen=True):
         name: that was tried.
         fault: what was wrong with what was sent; empty: nothing.
         code: a one-time password is asked for.
+        failures: what is said of what the address tells of single sign-on, each by its code.
     """
 
     user: str
@@ -49,6 +77,7 @@ class LoginView(View, frozen=True):
     name: str = ""
     fault: str = ""
     code: bool = False
+    failures: Sequence[tuple[str, str]] = _FAILURES
 
 
 @pages.page("GET", LOGIN_PAGE, "login.html")

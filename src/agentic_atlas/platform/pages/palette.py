@@ -13,6 +13,7 @@ from agentic_atlas.backend.usecases import agents, tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.turns import Turns
+from agentic_atlas.http.whereabouts import APPROVAL_PAGE
 from agentic_atlas.platform.page import PageGroup
 from agentic_atlas.platform.pages.settings.page import parts_for
 
@@ -23,6 +24,7 @@ SECTIONS: Final = {
     "Local Agents": "/agents",
     "Generate token": "/agents/token",
     "Tasks": "/tasks",
+    "Approve a log-in": APPROVAL_PAGE,
 }
 MOST_FOUND = 8
 """Agents in the palette, and as many tasks."""

@@ -220,6 +220,10 @@ class LoginCodes(Shown, frozen=True, kw_only=True):
     """Seconds in which it has to be approved and fetched."""
     interval: float
     """Seconds to wait between two questions."""
+    verification_uri: str = ""
+    """The page where somebody who is logged in approves it with the user code, as RFC 8628 names it."""
+    verification_uri_complete: str = ""
+    """The same page with the code behind `#`, where no request and so no log has it."""
 
     def __repr__(self) -> str:
         return f"LoginCodes(expires_in={self.expires_in})"
@@ -234,3 +238,7 @@ class LoginInfo(Shown, frozen=True, kw_only=True):
     """Seconds since they asked, by the server's clock."""
     asked_at: datetime
     expires_at: datetime
+    scopes: tuple[str, ...] = ("*",)
+    """What the API key is good for that they get if whoever looks approves it."""
+    lasts: float = 0.0
+    """Seconds for which it is good, at the most."""

@@ -141,4 +141,4 @@ def test_a_secret_is_shown_once_and_a_digest_never() -> None:
 
 def test_a_login_is_never_younger_than_now() -> None:
     login = Login("box", "192.0.2.1", 100.0, 700.0, b"device", b"digest")
-    assert (shown.login_info(login, 130.0).age, shown.login_info(login, 90.0).age) == (30.0, 0.0)
+    assert (shown.login_info(login, 130.0, (), 1.0).age, shown.login_info(login, 90.0, (), 1.0).age) == (30.0, 0.0)

@@ -82,7 +82,7 @@ class SettingsPage(View, frozen=True, kw_only=True):
     said: FormOutcome | None = None
 
 
-Shown = TypeVar("Shown", bound=SettingsPage)
+Shown = TypeVar("Shown", bound=View)
 
 
 def parts_for(who: Principal) -> list[Part]:
@@ -103,6 +103,7 @@ async def after_form(
     *,
     view: Callable[[FormOutcome], Awaitable[Shown]],
     template: str,
+    section: str = SECTION,
 ) -> Shown | Response:
     """Do what a form asks for, and return what is shown then: the page again, which says at this form what was wrong.
 
@@ -113,6 +114,7 @@ async def after_form(
         work: does it, and returns what is shown when it is done.
         view: makes the page as it is now, with what was wrong.
         template: that shows that.
+        section: of the navigation, that the page is in.
 
     Raises:
         AtlasError: it was none of ours to say at a form, they do not see the page, or a program asks.
@@ -123,7 +125,7 @@ async def after_form(
         if not _wants_page(request):
             raise
         page = await view(FormOutcome(form, error.message, good=False, code=error.code))
-        return html(template, page, frame_of(who, SECTION), status=status_of(error))
+        return html(template, page, frame_of(who, section), status=status_of(error))
 
 
 def _wants_page(request: Request) -> bool:

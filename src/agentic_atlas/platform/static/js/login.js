@@ -5,20 +5,11 @@ const API = "/api/v1";
 const form = (id) => document.getElementById(id);
 const say = (text) => { form("said").textContent = text; };
 
-// What the address tells is a code: whoever can have a link opened must not write on this page.
-const FAILED = {
-  provider_unavailable: "The identity provider can't be used now: try again in a minute. Why is in the server's log.",
-  login_failed: "The identity provider's log-in did not work here: begin it again, in this browser. "
-    + "Whoever runs this network finds why in its audit log.",
-  not_invited: "Nobody here is linked to this log-in: log in with your password and link it in the settings, "
-    + "or ask an administrator.",
-  identity_taken: "This log-in is somebody else's here: log in at the provider as yourself, or ask an administrator.",
-  too_many_logins: "Too many people log in: try again in a minute.",
-};
+const KEPT = "atlas-login-code"; // of a machine that waits to be approved, for `code.js`
 
 function show(id) {
   for (const one of document.querySelectorAll(".login form")) one.hidden = one.id !== id;
-  document.documentElement.classList.remove("invited");
+  document.documentElement.classList.toggle("invited", id === "invitation");
 }
 
 async function ask(method, path, body) {
@@ -53,10 +44,18 @@ function whenSent(id, act) {
   });
 }
 
+// What the address tells is a code: whoever can have a link opened must not write on this page.
+function failed(code) {
+  const told = document.getElementById(`failed=${code}`) ?? document.getElementById("failed=login_failed");
+  say(told.textContent);
+  for (const one of document.querySelectorAll(".failed")) one.remove();
+}
+
 async function begin() {
   const behind = new URLSearchParams(location.hash.slice(1));
   const secret = behind.get("invitation");
-  if (behind.has("failed")) say(FAILED[behind.get("failed")] ?? FAILED.login_failed);
+  if (behind.has("failed")) failed(behind.get("failed"));
+  if (behind.has("code")) sessionStorage.setItem(KEPT, behind.get("code"));
   history.replaceState(null, "", location.pathname + location.search);
   whenSent("login", (said) => enter(said.name.value, said.password.value, said.code.value));
   whenSent("invitation", async (said) => {
