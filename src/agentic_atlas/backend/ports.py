@@ -237,7 +237,7 @@ class Tasks(Protocol):
 
     `add`, `change` and `claim` queue a write and return at once; writes are carried out in the order of these calls,
     many in one commit. A write is done after the commit that holds it is on disk, and fails with `Unavailable` when
-    that can't be had (`Busy` when too many writes wait already). Decisions run on the writer's thread; they see every
+    that can't be had (`Busy` when too many writes wait already). Decisions run on the loop or on the writer's thread; they see every
     earlier write.
     """
 

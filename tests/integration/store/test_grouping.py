@@ -14,6 +14,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
 from agentic_atlas.backend.store.rows import TASKS
+from agentic_atlas.backend.store.sqlite import begin_at_once
 from agentic_atlas.backend.store.tables import events, network, tasks
 from agentic_atlas.backend.store.writer import Operation, Writer, add_task, change_task, claim_slots, statement
 from agentic_atlas.protocol.inside.messages import InstanceRef
@@ -78,10 +79,11 @@ OPERATIONS = st.one_of(
 
 
 async def carried_out(
-    engine: Engine, operations: Sequence[Operation[Any]], group: int, remembered_bytes: int
+    engine: Engine, operations: Sequence[Operation[Any]], group: int, remembered_bytes: int, *, on_loop: bool = False
 ) -> list[object]:
     """Return the result of each operation, or what its error is told by, when they are done in groups of this size."""
-    writer = Writer(engine, most_in_group=group, remembered_bytes=remembered_bytes)
+    begins = begin_at_once if on_loop else None
+    writer = Writer(engine, begin_at_once=begins, most_in_group=group, remembered_bytes=remembered_bytes)
     writes = [writer.submit(operation) for operation in operations]
     writer.start()
     try:
@@ -108,15 +110,16 @@ def stored(engine: Engine) -> tuple[list[Task], list[Any]]:
     operations=st.lists(OPERATIONS, min_size=2, max_size=30),
     group=st.integers(2, 30),
     remembered_bytes=st.sampled_from([0, 2_500, 1_000_000]),
+    on_loop=st.booleans(),
 )
 @settings(max_examples=100)
 async def test_groups_change_nothing_about_results_and_rows(
-    operations: list[Operation[Any]], group: int, remembered_bytes: int
+    operations: list[Operation[Any]], group: int, remembered_bytes: int, on_loop: bool
 ) -> None:
     alone, grouped = new_engine(), new_engine()
     try:
         one_by_one = await carried_out(alone, operations, 1, 0)
-        together = await carried_out(grouped, operations, group, remembered_bytes)
+        together = await carried_out(grouped, operations, group, remembered_bytes, on_loop=on_loop)
         assert together == one_by_one
         assert stored(grouped) == stored(alone)
     finally:

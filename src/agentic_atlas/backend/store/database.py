@@ -150,7 +150,7 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, seal: Sealing, opened: Ex
             audited = last_row(connection)
     except SQLAlchemyError as error:
         raise domain_error(error) from error
-    writer = Writer(engine, remembered_bytes=REMEMBERED_BYTES)
+    writer = Writer(engine, begin_at_once=sqlite.begin_at_once, remembered_bytes=REMEMBERED_BYTES)
     writer.start()
     opened.callback(writer.close)
     readers = _reading(writer, path, THREADS, opened)

@@ -1,22 +1,29 @@
-"""The one thread that writes, and how it makes many writes share one commit.
+"""The one connection that writes, and how it makes many writes share one commit.
 
 While a commit waits for the disk, new operations gather; the next commit takes all of them. So a single caller waits
 for one commit, and many callers together wait for hardly more. A write is done after its commit, never before.
 
 The operations of a group first read what they touch, then decide in memory, in their order, and are written together.
+
+Commits wait on a thread. The statements before them take a fraction of a millisecond, which a thread beside a busy loop
+makes ten of: it waits for the interpreter after each one. So they are carried out on the loop where that takes no
+time, and on the thread where it might.
 """
 
-from asyncio import AbstractEventLoop
-from collections import defaultdict
+import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
+from math import inf
 from operator import attrgetter
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, Generic, TypeAlias, TypeVar
+from queue import SimpleQueue
+from threading import Lock, Thread
+from time import monotonic
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.kept import Kept
@@ -41,6 +48,16 @@ MOST_WAITING = 10_000
 
 MOST_IN_GROUP = 512
 """Operations that share a commit; bounds how long the first of them waits for the last."""
+
+MOST_ON_LOOP = 128
+"""Operations whose statements may be carried out on the loop at once: some 3 ms."""
+
+LONGEST_ON_LOOP = 0.02
+"""Seconds that the statements of a group may take there before the thread is given those that follow."""
+
+_SHORTEST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+"""Seconds for which the thread is given all statements."""
 
 _RECORD = 1_024
 """Bytes counted for a task besides its payloads."""
@@ -89,8 +106,50 @@ def statement(run: Callable[[Connection], T]) -> Operation[T]:
     return Operation(lambda group: run(group.connection), bare=True)
 
 
+class LoopTime:
+    """Whether the statements of a group may be carried out on the loop: as long as that takes no time.
+
+    They read pages of the file, and a disk may be slow. One group that takes too long is the last on the loop for
+    a while; when the next is slow too, for twice as long.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._since = 0.0
+        self._until = -inf
+        self._pause = _SHORTEST_PAUSE
+
+    def allows(self, operations: int) -> bool:
+        """Tell whether a group of so many may be carried out on the loop now."""
+        return operations <= MOST_ON_LOOP and self._clock() >= self._until
+
+    def __enter__(self) -> None:
+        self._since = self._clock()
+
+    def __exit__(self, *_: object) -> None:
+        now = self._clock()
+        if now - self._since <= LONGEST_ON_LOOP:
+            return
+        again = self._since - self._until < _LONGEST_PAUSE
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE) if again else _SHORTEST_PAUSE
+        self._until = now + self._pause
+
+
+class _Group(NamedTuple):
+    """What shares a commit, as it is handed to the thread."""
+
+    queued: Sequence[_Queued]
+    begun: "WriteGroup | None" = None
+    """With its transaction, when its statements have been carried out."""
+    results: Sequence[object] = ()
+    """Of a begun one: what each operation gives once it is committed."""
+
+
 class Writer:
     """Carries out operations in the order of `submit`, in groups of one commit each.
+
+    Its connection is used by the loop and the thread in turns: while a group is with the thread, the loop leaves it
+    alone.
 
     When an operation of a group can't be stored, the group is rolled back and done again in halves, until that
     operation stands alone and fails alone. When the database itself can't be had, all that waits fails at once: each
@@ -101,65 +160,125 @@ class Writer:
         self,
         engine: Engine,
         *,
+        begin_at_once: Callable[[Connection], bool] | None = None,
         remembered_bytes: int = 0,
         most_waiting: int = MOST_WAITING,
         most_in_group: int = MOST_IN_GROUP,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Take an engine for the one connection that writes; `remembered_bytes`: of `Recent`."""
+        """Take what is written to, on the loop on which operations will be submitted.
+
+        Args:
+            engine: of the one connection that writes.
+            begin_at_once: begins a transaction, or returns False when that would have to wait. None: statements may
+                take long, and are the thread's.
+            remembered_bytes: of `Recent`.
+            most_waiting: operations that may wait.
+            most_in_group: operations that share a commit.
+            clock: monotonic seconds.
+        """
         self._engine = engine
+        self._begin_at_once = begin_at_once
         self._recent: Recent = Kept(remembered_bytes)
         self._statements = TaskStatements(engine.dialect)
-        self._waiting: SimpleQueue[_Queued | None] = SimpleQueue()
         self._most_waiting = most_waiting
         self._most_in_group = most_in_group
+        self._loop_time = LoopTime(clock)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Queued] = deque()
+        self._handed: SimpleQueue[_Group | None] = SimpleQueue()
+        self._here = False
+        self._called = False
         self._closed = False
+        self._closing = Lock()
         self._thread = Thread(target=self._run, name="store-writer")
 
     def start(self) -> None:
         """Begin to write. Operations may be submitted before."""
+        self._connection = self._engine.connect()
+        self._here = True
         self._thread.start()
+        self._call()
 
     def submit(self, operation: Operation[T]) -> Write[T]:
-        """Queue an operation; called on an event loop, to which the write belongs.
+        """Queue an operation.
 
         It fails with Busy when too many wait, and with Unavailable when the writer is closed or the database
         can't be had.
         """
         write: Write[T] = Write()
-        if self._closed:
-            write.settle(Unavailable("the store is closed", code=AWAY))
-        elif self._waiting.qsize() >= self._most_waiting:
-            write.settle(Busy("too many writes are waiting; try again in a second", retry_after=1.0))
-        else:
-            self._waiting.put((operation, write))
+        with self._closing:
+            if self._closed:
+                write.settle(Unavailable("the store is closed", code=AWAY))
+            elif len(self._waiting) >= self._most_waiting:
+                write.settle(Busy("too many writes are waiting; try again in a second", retry_after=1.0))
+            else:
+                self._waiting.append((operation, write))
+        self._call()
         return write
 
     def close(self) -> None:
         """Finish what waits, then stop. Blocks; anything submitted from now on fails."""
-        if not self._closed:
+        with self._closing:
+            if self._closed:
+                return
             self._closed = True
-            self._waiting.put(None)
-            self._thread.join()
+            self._handed.put(None)
+        self._thread.join()
+
+    def _call(self) -> None:
+        """Begin a group once everything that is due on the loop has been done, and has submitted what it submits."""
+        if self._here and self._waiting and not self._called:
+            self._called = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._called = False
+        with self._closing:
+            if not self._closed and self._waiting:
+                self._here = False
+                queued = self._taken(self._most_in_group)
+                self._handed.put(self._carried_out(queued) or _Group(queued))
+
+    def _carried_out(self, queued: Sequence[_Queued]) -> _Group | None:
+        """Do all but the commit, on the loop; None: nothing was done, for it might take long, or one of them fails."""
+        operations = [operation for operation, _ in queued]
+        if self._begin_at_once is None or not self._loop_time.allows(len(operations)):
+            return None
+        if any(operation.bare for operation in operations):
+            return None
+        with self._loop_time:
+            if not self._begin_at_once(self._connection):
+                return None
+            group = WriteGroup(self._connection, self._statements, self._recent)
+            try:
+                return _Group(queued, group, group.carry_out(operations))
+            except Exception:  # noqa: BLE001 - done again on the thread, which finds out whose fault it is
+                _undo(self._connection)
+                return None
 
     def _run(self) -> None:
-        with self._engine.connect() as connection:
-            while (first := self._waiting.get()) is not None:
-                group = [first, *self._taken(self._most_in_group - 1)]
-                _resolve(group, self._committed(connection, [operation for operation, _ in group]))
+        with self._connection:
+            while (group := self._handed.get()) is not None:
+                self._tell(self._over, group.queued, self._stored(group))
+            while queued := self._taken(self._most_in_group):
+                self._tell(_settle, queued, self._stored(_Group(queued)))
 
-    def _taken(self, most: int) -> list[_Queued]:
-        """Take what waits without waiting for more; the mark of the end stays."""
-        taken: list[_Queued] = []
-        try:
-            while len(taken) < most:
-                write = self._waiting.get_nowait()
-                if write is None:
-                    self._waiting.put(None)
-                    break
-                taken.append(write)
-        except Empty:
-            pass
-        return taken
+    def _over(self, queued: Sequence[_Queued], results: Sequence[object]) -> None:
+        self._here = True
+        _settle(queued, results)
+        self._call()
+
+    def _stored(self, group: _Group) -> Sequence[object]:
+        operations = [operation for operation, _ in group.queued]
+        if group.begun is not None:
+            try:
+                self._connection.commit()
+                group.begun.committed()
+                return group.results
+            except Exception:  # noqa: BLE001 - done again, and then it belongs to whose fault it is
+                _undo(self._connection)
+        return self._committed(self._connection, operations)
 
     def _committed(self, connection: Connection, operations: Sequence[AnyOperation]) -> list[object]:
         """Store the operations in as few commits as can be; return the result or the error of each."""
@@ -182,7 +301,18 @@ class Writer:
 
     def _fail_waiting(self, failure: Exception) -> None:
         waiting = self._taken(self._most_waiting)
-        _resolve(waiting, [domain_error(failure) for _ in waiting])
+        self._tell(_settle, waiting, [domain_error(failure) for _ in waiting])
+
+    def _taken(self, most: int) -> list[_Queued]:
+        """Take what waits, without waiting for more."""
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    def _tell(self, then: Callable[[Sequence[_Queued], Sequence[object]], None], *told: Sequence[Any]) -> None:
+        """Hand results to the loop, all by one call."""
+        try:
+            self._loop.call_soon_threadsafe(then, *told)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits there any more
 
 
 class WriteGroup:
@@ -309,6 +439,14 @@ class WriteGroup:
             known.clear()
 
 
+def _undo(connection: Connection) -> None:
+    try:
+        connection.rollback()
+    except SQLAlchemyError:
+        pass  # it takes the transaction for ended, and the driver is told below
+    _roll_back(connection)
+
+
 def _roll_back(connection: Connection) -> None:
     """End the transaction for the driver too: when a commit fails, SQLAlchemy takes it for ended though it is not."""
     try:
@@ -317,20 +455,8 @@ def _roll_back(connection: Connection) -> None:
         pass  # what hinders it hinders the next group too, which is told, and this is tried again
 
 
-def _resolve(group: Sequence[_Queued], results: Sequence[object]) -> None:
-    """Hand the results to the loops that wait for them, one call a loop."""
-    by_loop: dict[AbstractEventLoop, list[tuple[Write[Any], object]]] = defaultdict(list)
-    for (_, write), result in zip(group, results, strict=True):
-        by_loop[write.loop].append((write, result))
-    for loop, settled in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_settle, settled)
-        except RuntimeError:
-            pass  # that loop is closed: nobody waits there any more
-
-
-def _settle(settled: Sequence[tuple[Write[Any], object]]) -> None:
-    for write, result in settled:
+def _settle(queued: Sequence[_Queued], results: Sequence[object]) -> None:
+    for (_, write), result in zip(queued, results, strict=True):
         write.settle(result)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from sqlalchemy import Connection, Engine, event, insert, select
@@ -14,11 +17,27 @@ from sqlalchemy import Connection, Engine, event, insert, select
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Write
+from agentic_atlas.backend.store.sqlite import begin_at_once, writing_engine
 from agentic_atlas.backend.store.tables import events, network, tasks
-from agentic_atlas.backend.store.writer import Writer, add_task, change_task, statement
+from agentic_atlas.backend.store.writer import (
+    LONGEST_ON_LOOP,
+    MOST_ON_LOOP,
+    Writer,
+    add_task,
+    change_task,
+    statement,
+)
 from agentic_atlas.errors import AtlasError, Busy, Conflict, NotFound, Unavailable
 from tests.conformance.store.samples import claimed, completed, submitted, task
-from tests.unit.backend.store.conftest import driver
+from tests.unit.backend.store.conftest import driver, new_engine
+
+Made: TypeAlias = Callable[..., Writer]
+
+
+@pytest.fixture(params=[None, begin_at_once], ids=["on the thread", "on the loop"])
+def made(request: pytest.FixtureRequest) -> Made:
+    """Return what makes a writer, of both kinds that there are."""
+    return partial(Writer, begin_at_once=request.param)
 
 
 @contextmanager
@@ -60,26 +79,26 @@ async def outcome(write: Write[Any]) -> object:
         return type(error)
 
 
-async def test_what_waits_shares_one_commit(engine: Engine) -> None:
+async def test_what_waits_shares_one_commit(engine: Engine, made: Made) -> None:
     counts = commits(engine)
-    writer = Writer(engine)
+    writer = made(engine)
     writes = [writer.submit(add_task(submitted(n))) for n in range(100)]
     with writing(writer):
         assert [(await write).created for write in writes] == [True] * 100
     assert counts == [100]
 
 
-async def test_a_group_is_no_longer_than_its_limit(engine: Engine) -> None:
+async def test_a_group_is_no_longer_than_its_limit(engine: Engine, made: Made) -> None:
     counts = commits(engine)
-    writer = Writer(engine, most_in_group=40)
+    writer = made(engine, most_in_group=40)
     writes = [writer.submit(add_task(submitted(n))) for n in range(100)]
     with writing(writer):
         assert (await writes[-1]).created
     assert counts == [40, 80, 100]
 
 
-async def test_a_write_is_done_only_after_its_commit(engine: Engine) -> None:
-    writer = Writer(engine)
+async def test_a_write_is_done_only_after_its_commit(engine: Engine, made: Made) -> None:
+    writer = made(engine)
     write = writer.submit(add_task(submitted(1)))
     done_at_commit: list[bool] = []
     event.listen(engine, "commit", lambda connection: done_at_commit.append(write.done))
@@ -89,7 +108,7 @@ async def test_a_write_is_done_only_after_its_commit(engine: Engine) -> None:
 
 
 async def test_all_writes_of_a_group_are_settled_by_one_call_of_the_loop(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = asyncio.get_running_loop()
     calls: list[object] = []
@@ -100,7 +119,7 @@ async def test_all_writes_of_a_group_are_settled_by_one_call_of_the_loop(
         return original(callback, *arguments)
 
     monkeypatch.setattr(loop, "call_soon_threadsafe", counting)
-    writer = Writer(engine)
+    writer = made(engine)
     writes = [writer.submit(add_task(submitted(n))) for n in range(50)]
     with writing(writer):
         for write in writes:
@@ -108,8 +127,8 @@ async def test_all_writes_of_a_group_are_settled_by_one_call_of_the_loop(
     assert len(calls) == 1
 
 
-async def test_more_than_the_limit_are_told_to_come_back(engine: Engine) -> None:
-    writer = Writer(engine, most_waiting=3)
+async def test_more_than_the_limit_are_told_to_come_back(engine: Engine, made: Made) -> None:
+    writer = made(engine, most_waiting=3)
     writes = [writer.submit(add_task(submitted(n))) for n in range(5)]
     for refused in writes[3:]:
         with pytest.raises(Busy) as busy:
@@ -119,8 +138,8 @@ async def test_more_than_the_limit_are_told_to_come_back(engine: Engine) -> None
         assert [(await write).created for write in writes[:3]] == [True] * 3
 
 
-async def test_closing_finishes_what_waits_and_refuses_the_rest(engine: Engine) -> None:
-    writer = Writer(engine, most_in_group=10)
+async def test_closing_finishes_what_waits_and_refuses_the_rest(engine: Engine, made: Made) -> None:
+    writer = made(engine, most_in_group=10)
     writes = [writer.submit(add_task(submitted(n))) for n in range(95)]
     writer.start()
     writer.close()
@@ -130,8 +149,8 @@ async def test_closing_finishes_what_waits_and_refuses_the_rest(engine: Engine) 
     writer.close()
 
 
-async def test_a_loop_that_is_gone_does_not_stop_the_writer(engine: Engine) -> None:
-    writer = Writer(engine)
+async def test_a_loop_that_is_gone_does_not_stop_the_writer(engine: Engine, made: Made) -> None:
+    writer = made(engine)
 
     writer.submit(add_task(submitted(1)))
 
@@ -140,13 +159,13 @@ async def test_a_loop_that_is_gone_does_not_stop_the_writer(engine: Engine) -> N
         assert (await write).created
 
 
-async def test_only_the_guilty_one_of_a_group_fails_and_the_others_need_few_commits(engine: Engine) -> None:
+async def test_only_the_guilty_one_of_a_group_fails_and_the_others_need_few_commits(engine: Engine, made: Made) -> None:
     def double(connection: Connection) -> None:
         for _ in range(2):
             connection.execute(insert(network).values(id="net_1", created_at=0.0))
 
     counts = commits(engine)
-    writer = Writer(engine)
+    writer = made(engine)
     before = [writer.submit(add_task(submitted(n))) for n in range(50)]
     guilty = writer.submit(statement(double))
     after = [writer.submit(add_task(submitted(n))) for n in range(50, 128)]
@@ -157,12 +176,12 @@ async def test_only_the_guilty_one_of_a_group_fails_and_the_others_need_few_comm
     assert len(counts) <= 10
 
 
-async def test_a_statement_that_raises_leaves_nothing_of_itself(engine: Engine) -> None:
+async def test_a_statement_that_raises_leaves_nothing_of_itself(engine: Engine, made: Made) -> None:
     def half(connection: Connection) -> None:
         connection.execute(insert(network).values(id="net_1", created_at=0.0))
         raise LookupError("half way")
 
-    writer = Writer(engine)
+    writer = made(engine)
     guilty = writer.submit(statement(half))
     there = writer.submit(statement(lambda connection: connection.scalars(select(network.c.id)).all()))
     with writing(writer):
@@ -170,7 +189,7 @@ async def test_a_statement_that_raises_leaves_nothing_of_itself(engine: Engine) 
         assert await there == []
 
 
-async def test_a_change_after_a_statement_sees_what_the_statement_wrote(engine: Engine) -> None:
+async def test_a_change_after_a_statement_sees_what_the_statement_wrote(engine: Engine, made: Made) -> None:
     def rename(connection: Connection) -> None:
         connection.execute(tasks.update().values(skill="renamed"))
 
@@ -179,7 +198,7 @@ async def test_a_change_after_a_statement_sees_what_the_statement_wrote(engine: 
     def look(task: Task) -> None:
         seen.append(task.skill)
 
-    writer = Writer(engine, remembered_bytes=1_000_000)
+    writer = made(engine, remembered_bytes=1_000_000)
     writer.submit(add_task(submitted(1)))
     writer.submit(change_task("task_00000001", look))
     with writing(writer):
@@ -190,11 +209,13 @@ async def test_a_change_after_a_statement_sees_what_the_statement_wrote(engine: 
     assert seen == ["search", "renamed", "renamed"]
 
 
-async def test_what_a_statement_changed_in_the_same_commit_is_not_remembered_as_it_was(engine: Engine) -> None:
+async def test_what_a_statement_changed_in_the_same_commit_is_not_remembered_as_it_was(
+    engine: Engine, made: Made
+) -> None:
     def rename(connection: Connection) -> None:
         connection.execute(tasks.update().values(skill="renamed"))
 
-    writer = Writer(engine, remembered_bytes=1_000_000)
+    writer = made(engine, remembered_bytes=1_000_000)
     writer.submit(add_task(submitted(1)))
     renamed = writer.submit(statement(rename))
     with writing(writer):
@@ -204,9 +225,9 @@ async def test_what_a_statement_changed_in_the_same_commit_is_not_remembered_as_
     assert found.skill == "renamed"
 
 
-async def test_a_task_that_is_remembered_is_not_read_again(engine: Engine) -> None:
+async def test_a_task_that_is_remembered_is_not_read_again(engine: Engine, made: Made) -> None:
     reads = reading(engine)
-    writer = Writer(engine, remembered_bytes=1_000_000)
+    writer = made(engine, remembered_bytes=1_000_000)
     with writing(writer):
         await writer.submit(add_task(submitted(1)))
         await writer.submit(change_task("task_00000001", claimed))
@@ -216,8 +237,8 @@ async def test_a_task_that_is_remembered_is_not_read_again(engine: Engine) -> No
         assert len(reads) == 1
 
 
-async def test_what_there_is_no_room_for_is_read_again(engine: Engine) -> None:
-    writer = Writer(engine, remembered_bytes=10_000)
+async def test_what_there_is_no_room_for_is_read_again(engine: Engine, made: Made) -> None:
+    writer = made(engine, remembered_bytes=10_000)
     with writing(writer):
         await writer.submit(add_task(submitted(1)))
         await writer.submit(add_task(submitted(2, input=bytes(8_500))))
@@ -228,8 +249,8 @@ async def test_what_there_is_no_room_for_is_read_again(engine: Engine) -> None:
         assert len(reads) == 1
 
 
-async def test_one_id_added_twice_in_a_commit_is_stored_once(engine: Engine) -> None:
-    writer = Writer(engine)
+async def test_one_id_added_twice_in_a_commit_is_stored_once(engine: Engine, made: Made) -> None:
+    writer = made(engine)
     first, second = (writer.submit(add_task(Change(task(1, skill=skill)))) for skill in ("first", "second"))
     stored = writer.submit(statement(lambda connection: connection.scalars(select(tasks.c.skill)).all()))
     with writing(writer):
@@ -238,12 +259,12 @@ async def test_one_id_added_twice_in_a_commit_is_stored_once(engine: Engine) -> 
         assert await stored == ["first"]
 
 
-async def test_a_commit_that_fails_is_undone_and_only_its_cause_is_told(engine: Engine) -> None:
+async def test_a_commit_that_fails_is_undone_and_only_its_cause_is_told(engine: Engine, made: Made) -> None:
     def orphan(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")  # the fault is found by the commit alone
         connection.execute(events.insert().values(task_id="none", seq=1, at=0.0, kind="log", attempt=1, data=b""))
 
-    writer = Writer(engine)
+    writer = made(engine)
     before = writer.submit(add_task(submitted(1)))
     guilty = writer.submit(statement(orphan))
     after = writer.submit(add_task(submitted(2)))
@@ -255,11 +276,11 @@ async def test_a_commit_that_fails_is_undone_and_only_its_cause_is_told(engine: 
         assert (await writer.submit(add_task(submitted(3)))).created
 
 
-async def test_what_could_not_be_committed_is_not_remembered(engine: Engine) -> None:
+async def test_what_could_not_be_committed_is_not_remembered(engine: Engine, made: Made) -> None:
     def refuse(connection: Connection) -> None:
         raise LookupError("no commit")
 
-    writer = Writer(engine, remembered_bytes=1_000_000)
+    writer = made(engine, remembered_bytes=1_000_000)
     with writing(writer):
         added = (await writer.submit(add_task(submitted(1)))).task
         event.listen(engine, "commit", refuse)
@@ -268,8 +289,8 @@ async def test_what_could_not_be_committed_is_not_remembered(engine: Engine) -> 
         assert (await writer.submit(change_task(added.id, lambda task: None))).task == added
 
 
-async def test_what_was_rolled_back_is_not_remembered(engine: Engine) -> None:
-    writer = Writer(engine, remembered_bytes=1_000_000)
+async def test_what_was_rolled_back_is_not_remembered(engine: Engine, made: Made) -> None:
+    writer = made(engine, remembered_bytes=1_000_000)
     with writing(writer):
         added = (await writer.submit(add_task(submitted(1)))).task
         driver(engine).execute("PRAGMA query_only = ON")
@@ -278,23 +299,24 @@ async def test_what_was_rolled_back_is_not_remembered(engine: Engine) -> None:
         assert (await writer.submit(change_task(added.id, lambda task: None))).task == added
 
 
-async def test_a_database_that_cant_be_written_fails_all_that_waits_at_once(engine: Engine) -> None:
-    writer = Writer(engine, most_in_group=10)
+async def test_a_database_that_cant_be_written_fails_all_that_waits_at_once(engine: Engine, made: Made) -> None:
+    writer = made(engine, most_in_group=10)
     driver(engine).execute("PRAGMA query_only = ON")
     attempts: list[object] = []
     event.listen(engine, "handle_error", lambda context: attempts.append(context.statement))
     writes = [writer.submit(add_task(submitted(n))) for n in range(100)]
     with writing(writer):
         assert {await outcome(write) for write in writes} == {Unavailable}
-        assert attempts == ["BEGIN IMMEDIATE"]
+        assert set(attempts) == {"BEGIN IMMEDIATE"}
+        assert len(attempts) <= 2
         driver(engine).execute("PRAGMA query_only = OFF")
         assert (await writer.submit(add_task(submitted(1)))).created
 
 
-async def test_when_no_room_is_left_writes_fail_and_work_again_when_there_is(engine: Engine) -> None:
+async def test_when_no_room_is_left_writes_fail_and_work_again_when_there_is(engine: Engine, made: Made) -> None:
     (pages,) = driver(engine).execute("PRAGMA page_count").fetchone()
     driver(engine).execute(f"PRAGMA max_page_count = {pages + 20}")
-    writer = Writer(engine)
+    writer = made(engine)
     with writing(writer):
         stored: list[str] = []
         for n in range(100):
@@ -310,8 +332,94 @@ async def test_when_no_room_is_left_writes_fail_and_work_again_when_there_is(eng
         assert (await writer.submit(add_task(submitted(200, input=bytes(4_000))))).created
 
 
-async def test_statements_run_on_the_writers_own_thread(engine: Engine) -> None:
-    writer = Writer(engine)
+async def test_statements_run_on_the_writers_own_thread(engine: Engine, made: Made) -> None:
+    writer = made(engine)
     name = writer.submit(statement(lambda connection: threading.current_thread().name))
     with writing(writer):
         assert await name == "store-writer"
+
+
+def threads(engine: Engine) -> list[str]:
+    """Return a list that grows by the thread of each statement that writes, and of each commit."""
+    names: list[str] = []
+
+    def note(*_: object) -> None:
+        names.append(threading.current_thread().name)
+
+    event.listen(engine, "commit", note)
+    event.listen(engine, "before_cursor_execute", note)
+    return names
+
+
+async def test_statements_that_take_no_time_are_carried_out_on_the_loop_and_the_commit_waits_elsewhere(
+    engine: Engine,
+) -> None:
+    writer = Writer(engine, begin_at_once=begin_at_once)
+    names = threads(engine)
+    with writing(writer):
+        await writer.submit(add_task(submitted(1)))
+    here = threading.current_thread().name
+    assert names[-1] == "store-writer"
+    assert set(names[:-1]) == {here}
+
+
+async def test_after_a_slow_group_the_thread_is_given_all_for_a_while(engine: Engine) -> None:
+    now = 0.0
+
+    def slow(task: Task) -> Change | None:
+        nonlocal now
+        now += LONGEST_ON_LOOP * 2
+        return None
+
+    async def written_by(number: int) -> str:
+        await writer.submit(add_task(submitted(number)))
+        return names[-2]  # the last is that of the commit
+
+    writer = Writer(engine, begin_at_once=begin_at_once, clock=lambda: now)
+    names = threads(engine)
+    here = threading.current_thread().name
+    with writing(writer):
+        assert await written_by(1) == here
+        await writer.submit(change_task("task_00000001", slow))
+        assert await written_by(2) == "store-writer"
+        now += 1.0
+        assert await written_by(3) == here
+        await writer.submit(change_task("task_00000001", slow))
+        now += 1.0
+        assert await written_by(4) == "store-writer"
+        now += 1.0
+        assert await written_by(5) == here
+
+
+async def test_more_than_a_loop_may_do_at_once_is_the_threads(engine: Engine) -> None:
+    writer = Writer(engine, begin_at_once=begin_at_once)
+    names = threads(engine)
+    writes = [writer.submit(add_task(submitted(n))) for n in range(MOST_ON_LOOP + 1)]
+    with writing(writer):
+        await writes[-1]
+    assert set(names) == {"store-writer"}
+
+
+async def test_a_lock_of_another_program_is_waited_for_on_the_thread(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    driver(engine := new_engine()).execute("VACUUM INTO ?", (str(path),))
+    engine.dispose()
+    engine = writing_engine(path)
+    waits = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def note(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        if statement == "BEGIN IMMEDIATE" and threading.current_thread().name == "store-writer":
+            loop.call_soon_threadsafe(waits.set)
+
+    event.listen(engine, "before_cursor_execute", note)
+    writer = Writer(engine, begin_at_once=begin_at_once)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, writing(writer):
+        other.execute("BEGIN IMMEDIATE")
+        write = writer.submit(add_task(submitted(1)))
+        async with asyncio.timeout(5):
+            await waits.wait()
+        assert not write.done
+        other.execute("COMMIT")
+        assert (await write).created
+    engine.dispose()
