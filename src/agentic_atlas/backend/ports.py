@@ -237,8 +237,8 @@ class Tasks(Protocol):
 
     `add`, `change` and `claim` queue a write and return at once; writes are carried out in the order of these calls,
     many in one commit. A write is done after the commit that holds it is on disk, and fails with `Unavailable` when
-    that can't be had (`Busy` when too many writes wait already). Decisions run on the loop or on the writer's thread; they see every
-    earlier write.
+    that can't be had (`Busy` when too many writes wait already). Decisions run on the loop or on the writer's
+    thread; they see every earlier write.
     """
 
     def add(self, change: Change) -> Write[Submitted]:

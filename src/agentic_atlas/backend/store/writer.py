@@ -82,6 +82,7 @@ class Operation(msgspec.Struct, Generic[T], frozen=True):
 AnyOperation: TypeAlias = Operation[Any]
 """An operation whose result is of no concern here."""
 _Queued: TypeAlias = tuple[AnyOperation, Write[Any]]
+_Told: TypeAlias = Callable[[Sequence[_Queued], Sequence[object]], None]
 
 
 def add_task(change: Change) -> Operation[Submitted]:
@@ -307,10 +308,10 @@ class Writer:
         """Take what waits, without waiting for more."""
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
-    def _tell(self, then: Callable[[Sequence[_Queued], Sequence[object]], None], *told: Sequence[Any]) -> None:
+    def _tell(self, then: _Told, queued: Sequence[_Queued], results: Sequence[object]) -> None:
         """Hand results to the loop, all by one call."""
         try:
-            self._loop.call_soon_threadsafe(then, *told)
+            self._loop.call_soon_threadsafe(then, queued, results)
         except RuntimeError:
             pass  # the loop is closed: nobody waits there any more
 
