@@ -223,7 +223,7 @@ def others(visible: Visible, now: float) -> dict[str, Callable[[Store], Awaitabl
     return {
         "statistics of an hour": lambda store: store.statistics.read(visible, now - 3_600, now, step=60),
         "statistics of a day": lambda store: store.statistics.read(visible, now - day, now, step=3_600),
-        "statistics of a month": lambda store: store.statistics.read(visible, now - 30 * day, now, step=3_600),
+        "statistics of a month": lambda store: store.statistics.read(visible, now - 30 * day, now, step=86_400),
         "statistics of an agent, of a week": lambda store: store.statistics.read(
             visible, now - week, now, step=3_600, agent_id=FIRST
         ),

@@ -690,7 +690,7 @@ class Traces(Protocol):
 
 
 class Statistics(Protocol):
-    """Counts of tasks that have ended, kept for 30 days; of each minute for some hours, then of each hour."""
+    """Counts of tasks that have ended, kept for 31 days; of each minute for 3 hours, then of each hour for a week."""
 
     async def roll(self, now: float) -> None:
         """Count what ended before the minute of `now` and is not counted yet; at any time, any number of times."""
@@ -700,7 +700,8 @@ class Statistics(Protocol):
     ) -> Tallies:
         """Return what ended in this time of what is seen, up to now, by spans of `step` seconds.
 
-        What `visible` says of credentials is not known here. Minutes and hours count where they begin.
+        What `visible` says of credentials is not known here. Minutes, hours and days (UTC) count where they begin. Of
+        skills and callers those of the busiest may be told alone, of each span that is kept; of all else all.
         """
 
     async def of_agents(

@@ -10,7 +10,7 @@ import msgspec
 
 from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.records import CallerRef, Task, TaskFailure
-from agentic_atlas.backend.domain.statistics import HOUR, MINUTE, Tallies, beginning, ended
+from agentic_atlas.backend.domain.statistics import DAY, HOUR, MINUTE, Tallies, beginning, ended
 from agentic_atlas.backend.ports import Store, TaskFilter
 from agentic_atlas.backend.rights import Visible
 from tests.conformance.store.conftest import Open
@@ -134,6 +134,21 @@ async def test_what_ended_while_nobody_counted_is_counted_at_the_next_start(open
         for _ in range(2):
             await store.statistics.roll(START + 50 * HOUR)
             await check(store, START, START + 50 * HOUR, (HOUR,))
+
+
+async def test_days_are_what_their_hours_were_and_parts_of_days_are_counted_as_such(opened: Open) -> None:
+    chance, first = random.Random(6), beginning(NOW, DAY)
+    async with opened() as store:
+        await furnish(store)
+        for number in range(60):
+            await keep(store, number, first + chance.uniform(0, 3.5 * DAY), chance)
+        for days in (1.5, 3.5, 3.5):
+            await store.statistics.roll(first + days * DAY)
+            await check(store, first, first + days * DAY, (DAY,))
+        await check(store, first + 5 * HOUR, first + 3 * DAY + 5 * HOUR, (HOUR,))
+        await check(store, first + DAY, first + 2 * DAY, (DAY, HOUR))
+        await store.statistics.roll(first + 20 * DAY)  # no hour is kept by itself any more
+        await check(store, first + DAY, first + 20 * DAY, (DAY,))
 
 
 async def test_those_who_are_counted_have_names_as_long_as_they_are_there(opened: Open) -> None:

@@ -4,19 +4,28 @@ How long something took is counted in intervals of which each is a tenth wider t
 do: a percentile of any number of tasks is then known to within 5 %, and counts of any times and agents can be added.
 """
 
+import heapq
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from agentic_atlas.backend.domain.records import Task
+from agentic_atlas.protocol.tasks import TaskState
 
-MINUTE, HOUR = 60, 3_600
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
 """Seconds of the spans that are counted."""
+
+EVERYBODY: Final = ""
+"""Scope of a summary: all tasks. Others are the id of an agent, or of the user in whose name tasks are."""
+
+MOST: Final = 300
+"""Skills and callers that a summary tells of, of each kind: more than are shown."""
 
 _SHORTEST: Final = 0.0001
 """Seconds; what takes less is counted as taking this."""
 _WIDER: Final = math.log(1.1)
+T = TypeVar("T")
 
 
 class Ended(NamedTuple):
@@ -66,6 +75,54 @@ class Tallies:
         self.by_time[at, ended.state, ended.took] += number
         self.by_skill[ended.agent_id, ended.skill, ended.state, ended.code] += number
         self.by_caller[ended.caller_kind, ended.caller_id, ended.agent_id] += number
+
+
+class SpanCounts:
+    """What ended in one span of time, in one scope: no more of it than is told, however many tasks there were.
+
+    How many there were and how long they took is of all of them; of skills and callers there are the busiest alone.
+
+    Attributes:
+        times: of each state and interval; in the scope of a user of each agent's, of which they may manage some.
+        skills: as in tallies.
+        callers: likewise.
+    """
+
+    def __init__(self) -> None:
+        self.times: Counter[tuple[str, str, int]] = Counter()
+        self.skills: Counter[tuple[str, str, str, str]] = Counter()
+        self.callers: Counter[tuple[str, str, str]] = Counter()
+
+    def add(self, ended: Ended, number: int, agent_id: str = "") -> None:
+        """Count so many tasks; with an agent's id, in the scope of a user."""
+        self.times[agent_id, ended.state, ended.took] += number
+        self.skills[ended.agent_id, ended.skill, ended.state, ended.code] += number
+        self.callers[ended.caller_kind, ended.caller_id, ended.agent_id] += number
+
+
+def by_scope(counts: Mapping[Ended, int]) -> Mapping[str, SpanCounts]:
+    """Return what is told of these tasks in each scope."""
+    found: defaultdict[str, SpanCounts] = defaultdict(SpanCounts)
+    for ended, number in counts.items():
+        found[EVERYBODY].add(ended, number)
+        found[ended.agent_id].add(ended, number)
+        found[ended.owner_id].add(ended, number, ended.agent_id)
+    return found
+
+
+def busiest_skills(skills: Counter[tuple[str, str, str, str]]) -> Counter[tuple[str, str, str, str]]:
+    """Leave out the rarest of more than are told of: apart of what completed and of what did not, which is less."""
+    if len(skills) <= MOST:
+        return skills
+    completed = Counter({key: number for key, number in skills.items() if key[2] == TaskState.COMPLETED})
+    return busiest(completed) + busiest(skills - completed)
+
+
+def busiest(counts: Counter[T]) -> Counter[T]:
+    """Leave out the rarest of more than are told of."""
+    if len(counts) <= MOST:
+        return counts
+    return Counter(dict(heapq.nlargest(MOST, counts.items(), key=lambda one: (one[1], one[0]))))
 
 
 def beginning(at: float, span: int) -> int:

@@ -1,59 +1,64 @@
-"""Counts of tasks that have ended, of each minute and later of each hour, made of the tasks themselves.
+"""Counts of tasks that have ended, of each minute, then of each hour and each day, made of the tasks themselves.
 
 A minute is counted when it is over, by an index on when tasks ended, and what is stored takes the place of what was
 stored of it. So nothing is done for them while a task is on its way, no end is counted twice or lost with a process,
 and what was stored late is found, for then there are more tasks than were counted. The minutes of an hour are added up
-some hours later, and what is older than a month is forgotten.
+some hours later, and the hours of a day when it is over; what is older than a month is forgotten.
+
+What is kept of a span is a summary in each scope that somebody may look at: of everybody, of each agent, and in the
+name of each user. However many tasks there were, a month is then a few dozen rows for whoever asks.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Dialect,
-    Select,
-    and_,
-    bindparam,
-    case,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-)
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Dialect, Select, bindparam, case, delete, func, insert, or_, select
 
-from agentic_atlas.backend.domain.statistics import HOUR, MINUTE, Ended, Tallies, beginning, interval_of
+from agentic_atlas.backend.domain.statistics import (
+    DAY,
+    EVERYBODY,
+    HOUR,
+    MINUTE,
+    Ended,
+    SpanCounts,
+    Tallies,
+    beginning,
+    busiest,
+    busiest_skills,
+    by_scope,
+    interval_of,
+)
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.lists import managed_agents
 from agentic_atlas.backend.store.readers import Readers
-from agentic_atlas.backend.store.rows import Lookup, Query
+from agentic_atlas.backend.store.rows import Lookup, Query, Row
 from agentic_atlas.backend.store.tables import agents, statistics, tasks, users
 from agentic_atlas.backend.store.writer import Writer, statement
-from agentic_atlas.protocol.tasks import TaskState
 
 MINUTES_KEPT: Final = 3 * HOUR
 """Seconds for which each minute is kept by itself."""
-HOURS_KEPT: Final = 30 * 24 * HOUR
+HOURS_KEPT: Final = 7 * DAY + 2 * HOUR
+"""Seconds for which each hour is kept by itself."""
+DAYS_KEPT: Final = 31 * DAY
 """Seconds after which counts are forgotten."""
 LOOKED_BACK: Final = 10 * MINUTE
 """Seconds for which it is looked each time whether more tasks ended than were counted."""
 
-_MOST: Final = 500
-"""Skills and callers that are told of, of each kind: more than are shown."""
 _AT_ONCE: Final = 1_000
 _NAMES_AT_ONCE: Final = 512
+_SCOPES_AT_ONCE: Final = 500
 _MOST_KEPT: Final = 100
 T = TypeVar("T")
-Counts: TypeAlias = Counter[Ended]
 _OfAgents: TypeAlias = defaultdict[str, Counter[str]]
+_Times: TypeAlias = list[tuple[tuple[str, str, int], int]]
+_Busiest: TypeAlias = tuple[list[tuple[tuple[str, str, str, str], int]], list[tuple[tuple[str, str, str], int]]]
+_TIMES: Final = msgspec.json.Decoder(_Times)
+_BUSIEST: Final = msgspec.json.Decoder(_Busiest)
 
 _s, _t = statistics.c, tasks.c
-_WHAT: Sequence[ColumnElement[Any]] = [_s[name] for name in Ended._fields]
-_completed = _s.state == TaskState.COMPLETED.value
 _by_agent = _t.caller_kind == "agent"
 _ENDED: Sequence[ColumnElement[Any]] = (
     _t.agent_id,
@@ -71,10 +76,25 @@ _ENDED: Sequence[ColumnElement[Any]] = (
 class _Asked(NamedTuple):
     """What is asked for, whoever sees it."""
 
-    since: float
+    since: int
     until: float
     step: int
     agent_id: str | None
+
+
+class _Part(NamedTuple):
+    """Spans of one length in a part of the time that is asked for."""
+
+    span: int
+    since: float
+    until: float
+
+
+class _Looked(NamedTuple):
+    """Scopes, and which agents' tasks of them; without any: all."""
+
+    scopes: Sequence[str]
+    of: Callable[[str], bool] | None = None
 
 
 class SqlStatistics:
@@ -88,7 +108,7 @@ class SqlStatistics:
         self._kept: dict[object, Tallies] = {}
         """What is stored, as it was read since it was counted last. Threads read and write it."""
         self._agents_kept: dict[object, _OfAgents] = {}
-        """Likewise, of each agent by its id."""
+        """Likewise, of agents by their ids."""
 
     async def roll(self, now: float) -> None:
         """See the port."""
@@ -102,19 +122,22 @@ class SqlStatistics:
         self._through = end
         self._kept.clear()
         self._agents_kept.clear()
-        while (minute := await self._readers.run(_first_minute)) is not None and minute < recent:
+        while (minute := await self._readers.run(partial(_first, span=MINUTE))) is not None and minute < recent:
             hour = beginning(minute, HOUR)
             await self._fill(MINUTE, hour, hour + HOUR)
-            added = await self._readers.run(partial(_added_up, hour=hour))
-            await self._writer.submit(statement(partial(_replace, span=HOUR, start=hour, counts=added)))
-        await self._writer.submit(statement(partial(_forget, before=beginning(now, HOUR) - HOURS_KEPT)))
+            await self._add_up(MINUTE, HOUR, hour)
+        today = beginning(recent, DAY)
+        while (later := await self._readers.run(_first_hour_of_no_day)) is not None and later < today:
+            await self._add_up(HOUR, DAY, beginning(later, DAY))
+        await self._forget(HOUR, beginning(now, HOUR) - HOURS_KEPT)
+        await self._forget(DAY, beginning(now, DAY) - DAYS_KEPT)
 
     async def read(
         self, visible: Visible, since: float, until: float, *, step: int, agent_id: str | None = None
     ) -> Tallies:
         """See the port."""
         through = await self._known_through(until)
-        asked = _Asked(since, until, step, agent_id)
+        asked = _Asked(beginning(since, MINUTE), until, step, agent_id)
         return await self._readers.run(partial(_read, self._kept, asked, visible, through))
 
     async def of_agents(
@@ -122,7 +145,7 @@ class SqlStatistics:
     ) -> Mapping[str, Mapping[str, int]]:
         """See the port."""
         through = await self._known_through(until)
-        asked = _Asked(since, until, HOUR, None)
+        asked = _Asked(beginning(since, MINUTE), until, HOUR, None)
         return await self._readers.run(partial(_of_agents, self._agents_kept, asked, visible, through, names))
 
     async def _known_through(self, now: float) -> int:
@@ -130,31 +153,43 @@ class SqlStatistics:
 
     async def _counted_through(self, now: float) -> int:
         """Return the end of the last span that is counted, or of what would be forgotten anyway."""
-        return max(await self._readers.run(_last_end), beginning(now - HOURS_KEPT, HOUR))
+        return max(await self._readers.run(_last_end), beginning(now, DAY) - DAYS_KEPT)
 
     async def _fill(self, span: int, since: int, until: int) -> None:
         """Count anew each span between these in which more tasks ended than were counted."""
         for start in await self._readers.run(partial(_missing, span=span, since=since, until=until)):
-            counts = await self._readers.run(partial(_count, since=start, until=start + span))
-            await self._writer.submit(statement(partial(_replace, span=span, start=start, counts=counts)))
+            rows = await self._readers.run(partial(_counted, span=span, start=start))
+            await self._writer.submit(statement(partial(_replace, spans=(MINUTE, span), start=start, rows=rows)))
+
+    async def _add_up(self, spans: int, into: int, start: int) -> None:
+        """Store the counts of an hour in place of its minutes', or those of a day beside its hours'."""
+        rows = await self._readers.run(partial(_added_up, spans=spans, into=into, start=start))
+        replaced = (MINUTE, HOUR) if into == HOUR else (DAY,)
+        await self._writer.submit(statement(partial(_replace, spans=replaced, start=start, rows=rows)))
+
+    async def _forget(self, span: int, before: int) -> None:
+        """Forget spans one by one: tasks are written in between."""
+        while (start := await self._readers.run(partial(_first, span=span))) is not None and start < before:
+            await self._writer.submit(statement(partial(_replace, spans=(span,), start=start, rows=())))
 
 
 def _missing(connection: Connection, span: int, since: int, until: int) -> list[int]:
     """The spans in which more tasks ended than were counted, but for minutes of an hour that was added up."""
-    within = _within(_s.start, beginning(since, HOUR), until)
-    hours = set(connection.scalars(select(_s.start).where(_s.span == HOUR, *within).distinct())) if span < HOUR else ()
-    there = dict(
-        connection.execute(
-            select(_s.start, func.sum(_s.tasks))
-            .where(_s.span == span, *_within(_s.start, since, until))
-            .group_by(_s.start)
-        ).all()
+    there, hours = (
+        dict(
+            connection.execute(
+                select(_s.start, _s.tasks).where(
+                    _s.scope == EVERYBODY, _s.span == length, *_within(_s.start, beginning(since, HOUR), until)
+                )
+            ).all()
+        )
+        for length in (span, HOUR)
     )
     found, start = [], since
     while (following := connection.scalar(_next_end(start, until))) is not None:
         start = beginning(following, span)
         number = connection.scalar(select(func.count()).where(*_within(_t.ended_at, start, start + span)))
-        if (number or 0) > there.get(start, 0) and beginning(start, HOUR) not in hours:
+        if (number or 0) > there.get(start, 0) and (span == HOUR or beginning(start, HOUR) not in hours):
             found.append(start)
         start += span
     return found
@@ -164,8 +199,10 @@ def _next_end(since: float, until: float) -> Select[Any]:
     return select(func.min(_t.ended_at)).where(*_within(_t.ended_at, since, until))
 
 
-def _count(connection: Connection, since: float, until: float) -> Counts:
-    return Counter(ended for _, ended in _ends(connection, since, until))
+def _counted(connection: Connection, span: int, start: int) -> list[dict[str, object]]:
+    """The rows of a span, counted from its tasks."""
+    counts = Counter(ended for _, ended in _ends(connection, start, start + span))
+    return [_row(scope, span, start, summary) for scope, summary in by_scope(counts).items()]
 
 
 def _ends(
@@ -180,31 +217,70 @@ def _ends(
 
 def _last_end(connection: Connection) -> int:
     """When the last span ends that something is counted of; 0 without any."""
-    lasts = {span: connection.scalar(select(func.max(_s.start)).where(_s.span == span)) for span in (MINUTE, HOUR)}
+    lasts = {span: _edge(connection, span, func.max(_s.start)) for span in (MINUTE, HOUR, DAY)}
     return max((start + span for span, start in lasts.items() if start is not None), default=0)
 
 
-def _first_minute(connection: Connection) -> int | None:
-    first: int | None = connection.scalar(select(func.min(_s.start)).where(_s.span == MINUTE))
-    return first
+def _first(connection: Connection, span: int) -> int | None:
+    return _edge(connection, span, func.min(_s.start))
 
 
-def _added_up(connection: Connection, hour: int) -> Counts:
-    """The counts of an hour's minutes, together."""
-    query = select(*_WHAT, func.sum(_s.tasks)).where(_s.span == MINUTE, *_within(_s.start, hour, hour + HOUR))
-    return Counter({Ended._make(row[:-1]): row[-1] for row in connection.execute(query.group_by(*_WHAT))})
+def _first_hour_of_no_day(connection: Connection) -> int | None:
+    """The first hour behind the last day that was added up: days are, in their order."""
+    return _edge(connection, HOUR, func.min(_s.start), _s.start >= _days_end(connection))
 
 
-def _replace(connection: Connection, span: int, start: int, counts: Counts) -> None:
-    """Store the counts of a span in place of what is stored of it; an hour's, in place of those of its minutes."""
-    connection.execute(delete(statistics).where(_s.span <= span, *_within(_s.start, start, start + span)))
-    if counts:
-        rows = [{"span": span, "start": start, "tasks": number} | one._asdict() for one, number in counts.items()]
+def _days_end(connection: Connection) -> int:
+    """When the last day ends whose hours were added up; 0 without any."""
+    last = _edge(connection, DAY, func.max(_s.start))
+    return 0 if last is None else last + DAY
+
+
+def _edge(connection: Connection, span: int, start: ColumnElement[int], *which: ColumnElement[bool]) -> int | None:
+    """The first or the last beginning of these spans."""
+    found: int | None = connection.scalar(select(start).where(_s.scope == EVERYBODY, _s.span == span, *which))
+    return found
+
+
+def _added_up(connection: Connection, spans: int, into: int, start: int) -> list[dict[str, object]]:
+    """The rows of an hour of those of its minutes, or of a day of those of its hours."""
+    found: defaultdict[str, SpanCounts] = defaultdict(SpanCounts)
+    query = select(_s.scope, _s.times, _s.busiest)
+    for scope, times, most in connection.execute(
+        query.where(_s.span == spans, *_within(_s.start, start, start + into))
+    ):
+        skills, callers = _BUSIEST.decode(most)
+        summary = found[scope]
+        _add(summary.times, _TIMES.decode(times))
+        _add(summary.skills, skills)
+        _add(summary.callers, callers)
+    return [_row(scope, into, start, summary) for scope, summary in found.items()]
+
+
+def _row(scope: str, span: int, start: int, summary: SpanCounts) -> dict[str, object]:
+    most = [list(counts.items()) for counts in (busiest_skills(summary.skills), busiest(summary.callers))]
+    return {
+        "scope": scope,
+        "span": span,
+        "start": start,
+        "tasks": summary.times.total(),
+        "times": msgspec.json.encode(list(summary.times.items())),
+        "busiest": msgspec.json.encode(most),
+    }
+
+
+def _add(counter: Counter[T], counts: Sequence[tuple[T, int]]) -> None:
+    for key, number in counts:
+        counter[key] += number
+
+
+def _replace(connection: Connection, spans: Sequence[int], start: int, rows: Sequence[Mapping[str, object]]) -> None:
+    """Store the rows of a span in place of all that is stored of these in it."""
+    for span in set(spans):
+        length = max(spans)
+        connection.execute(delete(statistics).where(_s.span == span, *_within(_s.start, start, start + length)))
+    if rows:
         connection.execute(insert(statistics), rows)
-
-
-def _forget(connection: Connection, before: int) -> None:
-    connection.execute(delete(statistics).where(_s.span == HOUR, _s.start < before))
 
 
 def _read(
@@ -215,9 +291,9 @@ def _read(
     stored = asked._replace(until=min(asked.until, through))
     # Who manages other agents by now sees other tasks.
     key = (stored, through, visible.user_id, managed)
-    tallies = _once(kept, key, lambda: _stored(connection, stored, visible)).copy()
+    tallies = _once(kept, key, lambda: _stored(connection, stored, _looked(visible, managed, asked.agent_id))).copy()
     tallies.managed = managed
-    new = [*_seen(tasks.c, visible), *([] if asked.agent_id is None else [_t.agent_id.concat("") == asked.agent_id])]
+    new = [*_seen(visible), *([] if asked.agent_id is None else [_t.agent_id.concat("") == asked.agent_id])]
     for ended_at, ended in _ends(connection, max(asked.since, through), asked.until, *new):
         tallies.add(beginning(ended_at, asked.step), ended)
     _name(connection, tallies)
@@ -232,25 +308,17 @@ def _of_agents(
     names: Sequence[str],
     connection: Connection,
 ) -> Mapping[str, Mapping[str, int]]:
-    """What became of all tasks of some agents; what is stored is kept of all agents, for others are asked for next."""
+    """What became of all tasks of some agents; what is stored is kept, for a page asks for the same again and again."""
     stored = asked._replace(until=min(asked.until, through))
-    key = (stored, through, visible.user_id, _managed(connection, visible))
-    known = _once(kept, key, lambda: _counted_of_agents(connection, stored, visible))
+    managed = _managed(connection, visible)
     called = select(agents.c.id, agents.c.full_name).where(agents.c.full_name.in_(names))
     ids = dict(connection.execute(called).all())
-    found = {name: known[agent_id].copy() for agent_id, name in ids.items() if agent_id in known}
-    for _, ended in _ends(connection, max(asked.since, through), asked.until, *_seen(tasks.c, visible)):
+    key = (stored, through, visible.user_id, managed, frozenset(ids))
+    known = _once(kept, key, lambda: _stored_of_agents(connection, stored, visible, managed, ids.keys()))
+    found = {ids[agent_id]: states.copy() for agent_id, states in known.items()}
+    for _, ended in _ends(connection, max(asked.since, through), asked.until, *_seen(visible)):
         if ended.agent_id in ids:
             found.setdefault(ids[ended.agent_id], Counter())[ended.state] += 1
-    return found
-
-
-def _counted_of_agents(connection: Connection, asked: _Asked, visible: Visible) -> _OfAgents:
-    by = (_s.agent_id, _s.state)
-    query = select(*by, func.sum(_s.tasks)).where(_counted_in(asked), *_seen(statistics.c, visible)).group_by(*by)
-    found: _OfAgents = defaultdict(Counter)
-    for agent_id, state, number in connection.execute(query):
-        found[agent_id][state] = number
     return found
 
 
@@ -268,38 +336,82 @@ def _managed(connection: Connection, visible: Visible) -> frozenset[str]:
     return frozenset() if visible.user_id is None else frozenset(connection.scalars(managed_agents(visible)))
 
 
-def _counted_in(asked: _Asked) -> ColumnElement[bool]:
-    """That it is of a span in this time; each counts where it begins."""
-    return or_(*(and_(_s.span == span, *_within(_s.start, asked.since, asked.until)) for span in (MINUTE, HOUR)))
+def _looked(visible: Visible, managed: frozenset[str], agent_id: str | None) -> Sequence[_Looked]:
+    """Return the scopes in which all tasks are that are seen, each once: `rights.Visible.task`."""
+    if visible.user_id is None or agent_id in managed:
+        return [_Looked([agent_id or EVERYBODY])]
+    if agent_id is not None:
+        return [_Looked([visible.user_id], lambda one: one == agent_id)]
+    return [_Looked(sorted(managed)), _Looked([visible.user_id], lambda one: one not in managed)]
 
 
-def _stored(connection: Connection, asked: _Asked, visible: Visible) -> Tallies:
+def _stored(connection: Connection, asked: _Asked, looked: Sequence[_Looked]) -> Tallies:
     tallies = Tallies()
-    which = [*_seen(statistics.c, visible), *([] if asked.agent_id is None else [_s.agent_id == asked.agent_id])]
-    within = [_counted_in(asked)]
-    number = func.sum(_s.tasks)
-    most = number.desc()
-    of_time = (_s.start - _s.start % asked.step, _s.state, _s.took)
-    of_skills, of_callers = (_s.agent_id, _s.skill, _s.state, _s.code), (_s.caller_kind, _s.caller_id, _s.agent_id)
-    queries: Sequence[tuple[Counter[Any], Sequence[ColumnElement[Any]], Select[Any]]] = (
-        (tallies.by_time, of_time, select(*of_time, number)),
-        # Apart, for few are left out of what failed though much more completed.
-        (tallies.by_skill, of_skills, select(*of_skills, number).where(_completed).order_by(most).limit(_MOST)),
-        (tallies.by_skill, of_skills, select(*of_skills, number).where(~_completed).order_by(most).limit(_MOST)),
-        (tallies.by_caller, of_callers, select(*of_callers, number).order_by(most).limit(_MOST)),
-    )
-    for counter, by, query in queries:
-        found = connection.execute(query.where(*within, *which).group_by(*by))
-        counter.update({tuple(row[:-1]): row[-1] for row in found})
+    parts = _parts(connection, asked)
+    for scopes, of in looked:
+        for _, start, times in _rows(connection, scopes, parts if asked.step == DAY else _by_hours(asked), _s.times):
+            at = start - start % asked.step
+            for (agent_id, state, took), number in _TIMES.decode(times):
+                if of is None or of(agent_id):
+                    tallies.by_time[at, state, took] += number
+        for _, _, most in _rows(connection, scopes, parts, _s.busiest):
+            skills, callers = _BUSIEST.decode(most)
+            _add(tallies.by_skill, [one for one in skills if of(one[0][0])] if of else skills)
+            _add(tallies.by_caller, [one for one in callers if of(one[0][2])] if of else callers)
+    tallies.by_skill, tallies.by_caller = busiest_skills(tallies.by_skill), busiest(tallies.by_caller)
     return tallies
 
 
-def _seen(of: Any, visible: Visible) -> list[ColumnElement[bool]]:
+def _stored_of_agents(
+    connection: Connection, asked: _Asked, visible: Visible, managed: frozenset[str], ids: Set[str]
+) -> _OfAgents:
+    found: _OfAgents = defaultdict(Counter)
+    parts = _parts(connection, asked)
+    of_agents = ids if visible.user_id is None else ids & managed
+    for scope, _, times in _rows(connection, sorted(of_agents), parts, _s.times):
+        for (_, state, _), number in _TIMES.decode(times):
+            found[scope][state] += number
+    if others := ids - of_agents:
+        for _, _, times in _rows(connection, [visible.user_id or EVERYBODY], parts, _s.times):
+            for (agent_id, state, _), number in _TIMES.decode(times):
+                if agent_id in others:
+                    found[agent_id][state] += number
+    return found
+
+
+def _rows(
+    connection: Connection, scopes: Sequence[str], parts: Sequence[_Part], column: ColumnElement[bytes]
+) -> Iterator[Row]:
+    """What is stored of these parts in these scopes: the scope, the beginning, and the column."""
+    for begin in range(0, len(scopes), _SCOPES_AT_ONCE):
+        some = _s.scope.in_(scopes[begin : begin + _SCOPES_AT_ONCE])
+        for span, since, until in parts:
+            query = select(_s.scope, _s.start, column).where(some, _s.span == span, *_within(_s.start, since, until))
+            yield from connection.execute(query)
+
+
+def _parts(connection: Connection, asked: _Asked) -> Sequence[_Part]:
+    """Return of what the time is made up: as many whole days as were added up; each span counts where it begins."""
+    begin = -(-asked.since // DAY) * DAY
+    # A day of which a part is asked for is made of its hours, unless it is shown as a whole.
+    end = min(beginning(asked.until + (DAY - 1 if asked.step == DAY else 0), DAY), _days_end(connection))
+    if begin >= end:
+        return _by_hours(asked)
+    before, behind = asked._replace(until=begin), asked._replace(since=end)
+    return [*_by_hours(before), _Part(DAY, begin, end), *_by_hours(behind)]
+
+
+def _by_hours(asked: _Asked) -> Sequence[_Part]:
+    """Return the time as it is before days are added up: an hour is either stored as one, or as its minutes."""
+    return [_Part(span, asked.since, asked.until) for span in (HOUR, MINUTE)] if asked.since < asked.until else []
+
+
+def _seen(visible: Visible) -> list[ColumnElement[bool]]:
     """`rights.Visible.task` as a condition."""
     if visible.user_id is None:
         return []
     # Of values for which no index is taken: the time finds fewer rows, which are then looked at.
-    owner_id, agent_id = of.owner_id.concat(""), of.agent_id.concat("")
+    owner_id, agent_id = _t.owner_id.concat(""), _t.agent_id.concat("")
     return [or_(owner_id == visible.user_id, agent_id.in_(managed_agents(visible)))]
 
 

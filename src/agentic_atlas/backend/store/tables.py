@@ -343,18 +343,18 @@ events = Table(
     sqlite_with_rowid=False,
 )
 
-# Tasks that ended in a minute or an hour, by all that they are counted by; see `domain.statistics`.
+# What ended in a minute, an hour or a day, of everybody, of each agent, and in the name of each user; see
+# `domain.statistics.Summary`, whose counts are kept as JSON.
 statistics = Table(
     "statistics",
     metadata,
+    Column("scope", Text, primary_key=True),
     Column("span", Integer, primary_key=True, autoincrement=False),
     Column("start", BigInteger, primary_key=True, autoincrement=False),
-    *(
-        Column(name, Text, primary_key=True)
-        for name in ("agent_id", "owner_id", "skill", "caller_kind", "caller_id", "state", "code")
-    ),
-    Column("took", Integer, primary_key=True, autoincrement=False),
     Column("tasks", Integer, nullable=False),
+    Column("times", LargeBinary, nullable=False),
+    Column("busiest", LargeBinary, nullable=False),
+    Index("statistics_by_start", "span", "start"),
     sqlite_with_rowid=False,
 )
 

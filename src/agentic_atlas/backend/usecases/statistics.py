@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from agentic_atlas.auth import Scope
-from agentic_atlas.backend.domain.statistics import HOUR, MINUTE, Tallies, beginning, percentile
+from agentic_atlas.backend.domain.statistics import DAY, HOUR, MINUTE, Tallies, beginning, percentile
 from agentic_atlas.backend.engine.engine import Engine
 from agentic_atlas.backend.rights import Principal, insufficient
 from agentic_atlas.backend.usecases.application import use_case
@@ -14,10 +14,12 @@ from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.caller.statistics import CallCount, FailureCount, SkillCounts, StatisticsInfo, TimedCounts
 from agentic_atlas.protocol.tasks import TERMINAL, TaskState
 
-LONGEST: Final = 31 * 24 * HOUR
+LONGEST: Final = 31 * DAY
 """Seconds that can be looked at at once."""
 BY_MINUTES: Final = 3 * HOUR
 """Seconds of what is shown by minutes; more, and what is longer ago, is shown by hours."""
+BY_HOURS: Final = 7 * DAY + HOUR
+"""Seconds of what is shown by hours; more, and what is longer ago, is shown by days, which begin at midnight UTC."""
 MOST_SKILLS: Final = 200
 """Skills of agents in an answer: those with the most tasks."""
 MOST_FAILURES: Final = 100
@@ -47,7 +49,7 @@ async def read(
     begin = end - HOUR if since is None else since
     if not 0 < end - begin <= LONGEST:
         raise InvalidInput(f"`since` comes before `until` and now, and is at most {LONGEST // 86_400} days before it")
-    step = MINUTE if now - begin <= BY_MINUTES else HOUR
+    step = MINUTE if now - begin <= BY_MINUTES else HOUR if now - begin <= BY_HOURS else DAY
     first = beginning(begin, step)
     tallies = await engine.store.statistics.read(who.visible, first, end, step=step, agent_id=agent_id)
     waiting, running = _now(who, engine, tallies, agent_id)

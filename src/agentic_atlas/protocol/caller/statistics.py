@@ -69,7 +69,7 @@ class StatisticsInfo(Shown, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     step: int
-    """Seconds of each span in `spans`: a minute, or an hour in what is longer."""
+    """Seconds of each span in `spans`: a minute, an hour or a day (UTC), for the longer or the longer ago."""
     total: TimedCounts
     spans: list[TimedCounts]
     """Those of all spans, the oldest first."""

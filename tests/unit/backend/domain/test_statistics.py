@@ -7,7 +7,19 @@ from collections import Counter
 
 import pytest
 
-from agentic_atlas.backend.domain.statistics import beginning, ended, interval_of, percentile, seconds_of
+from agentic_atlas.backend.domain.statistics import (
+    EVERYBODY,
+    MOST,
+    Ended,
+    beginning,
+    busiest,
+    busiest_skills,
+    by_scope,
+    ended,
+    interval_of,
+    percentile,
+    seconds_of,
+)
 from tests.conformance.store.samples import task
 
 
@@ -36,3 +48,41 @@ def test_a_span_begins_where_its_seconds_are_whole() -> None:
 
 def test_a_task_that_goes_on_is_not_counted() -> None:
     assert ended(task()) is None
+
+
+def of_scope(agent_id: str, owner_id: str, skill: str = "search", state: str = "completed", took: int = 5) -> Ended:
+    return Ended(agent_id, owner_id, skill, "user", owner_id, state, "" if state == "completed" else "timeout", took)
+
+
+def test_counts_are_kept_for_everybody_for_each_agent_and_for_each_user_they_are_for() -> None:
+    counts = {
+        of_scope("agent_1", "user_1"): 2,
+        of_scope("agent_1", "user_2", took=7): 1,
+        of_scope("agent_2", "user_1"): 4,
+    }
+    found = by_scope(counts)
+    assert {scope: one.times for scope, one in found.items()} == {
+        EVERYBODY: {("", "completed", 5): 6, ("", "completed", 7): 1},
+        "agent_1": {("", "completed", 5): 2, ("", "completed", 7): 1},
+        "agent_2": {("", "completed", 5): 4},
+        "user_1": {("agent_1", "completed", 5): 2, ("agent_2", "completed", 5): 4},
+        "user_2": {("agent_1", "completed", 7): 1},
+    }
+    assert found["agent_1"].skills == {("agent_1", "search", "completed", ""): 3}
+    assert found["user_1"].callers == {("user", "user_1", "agent_1"): 2, ("user", "user_1", "agent_2"): 4}
+
+
+def test_of_many_skills_the_busiest_are_told_and_what_failed_is_not_hidden_by_what_completed() -> None:
+    completed = {("agent_1", f"skill{number}", "completed", ""): 10 + number for number in range(2 * MOST)}
+    failed = {("agent_1", f"skill{number}", "failed", "timeout"): 1 for number in range(3)}
+    found = busiest_skills(Counter(completed | failed))
+    assert failed.items() <= found.items()
+    assert sorted(found.values())[-MOST:] == list(range(10 + MOST, 10 + 2 * MOST))
+    assert len(found) == MOST + 3
+
+
+def test_of_what_is_not_too_much_to_tell_nothing_is_left_out() -> None:
+    few = Counter(dict.fromkeys(range(MOST), 1))
+    assert busiest(few) == few
+    assert len(busiest(few + Counter({-1: 2}))) == MOST
+    assert busiest(few + Counter({-1: 2}))[-1] == 2

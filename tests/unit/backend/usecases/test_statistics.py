@@ -53,9 +53,15 @@ async def test_times_are_in_their_order_and_at_most_a_month_apart() -> None:
     for since, until in ((NOW + 5, None), (NOW, NOW), (NOW - 32 * 86_400, NOW)):
         with pytest.raises(InvalidInput):
             await statistics.read(ada, network.application, since=since, until=until)
-    long = await statistics.read(ada, network.application, since=NOW - 30 * 86_400)
-    assert long.step == 3_600
-    assert len(long.spans) == 721
+
+
+async def test_the_longer_ago_it_begins_the_longer_are_the_spans() -> None:
+    network = Network()
+    ada = await network.user()
+    day = 86_400
+    for span, step, spans in ((3_600, 60, 61), (7 * day, 3_600, 169), (30 * day, day, 31)):
+        read = await statistics.read(ada, network.application, since=NOW - span)
+        assert (read.step, len(read.spans), read.since.timestamp() % step) == (step, spans, 0)
 
 
 async def test_a_key_that_sees_its_own_tasks_only_is_told_no_counts() -> None:
