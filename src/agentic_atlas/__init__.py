@@ -98,7 +98,7 @@ if TYPE_CHECKING:
         TraceTask,
     )
     from agentic_atlas.protocol.caller.values import ErrorInfo
-    from agentic_atlas.protocol.messages import Delivery, Policy, SkillSpec
+    from agentic_atlas.protocol.messages import Delivery, Policy, Resources, SkillSpec
     from agentic_atlas.sdk.agent import Agent
     from agentic_atlas.sdk.client.account import AsyncAccount
     from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
@@ -127,6 +127,7 @@ if TYPE_CHECKING:
     from agentic_atlas.sdk.client.statistics import AsyncStatistics
     from agentic_atlas.sdk.client.task import TaskHandle, TaskRequest
     from agentic_atlas.sdk.program import Served, run
+    from agentic_atlas.sdk.resources.pausing import PauseOptions
     from agentic_atlas.sdk.skills.artifact import Artifact
     from agentic_atlas.sdk.skills.content import DataPart, FilePart, LinkPart, TextPart
     from agentic_atlas.sdk.skills.context import Context, Posted, Rejected, SyncContext
@@ -160,7 +161,7 @@ _HOME: Final = {
     "agentic_atlas.protocol.caller.tasks": "CallEvent CallerInfo EventInfo QuestionInfo TaskInfo TaskPage TaskSummary",
     "agentic_atlas.protocol.caller.traces": "ArtifactInfo TraceAttempt TraceCut TraceInfo TraceStep TraceTask",
     "agentic_atlas.protocol.caller.values": "ErrorInfo",
-    "agentic_atlas.protocol.messages": "Delivery Policy SkillSpec",
+    "agentic_atlas.protocol.messages": "Delivery Policy Resources SkillSpec",
     "agentic_atlas.sdk.agent": "Agent",
     "agentic_atlas.sdk.client.account": "AsyncAccount",
     "agentic_atlas.sdk.client.agents": "AsyncAgents AsyncTokens",
@@ -178,6 +179,7 @@ _HOME: Final = {
     "agentic_atlas.sdk.client.statistics": "AsyncStatistics",
     "agentic_atlas.sdk.client.task": "TaskHandle TaskRequest",
     "agentic_atlas.sdk.program": "Served run",
+    "agentic_atlas.sdk.resources.pausing": "PauseOptions",
     "agentic_atlas.sdk.skills.artifact": "Artifact",
     "agentic_atlas.sdk.skills.content": "DataPart FilePart LinkPart TextPart",
     "agentic_atlas.sdk.skills.context": "Context Posted Rejected SyncContext",
@@ -267,12 +269,14 @@ __all__ = [
     "NoAnswer",
     "NotFinished",
     "NotFound",
+    "PauseOptions",
     "PayloadTooLarge",
     "Policy",
     "Posted",
     "QuestionInfo",
     "RefusedInstance",
     "Rejected",
+    "Resources",
     "RevokedToken",
     "SecondInstance",
     "Served",

@@ -48,6 +48,10 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 
 
+Percent: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
+PauseReason: TypeAlias = Literal["memory", "cpu", "battery", "quiet_hours"]
+"""Which of its own limits an agent keeps when it takes no new tasks for a while."""
+
 LONGEST_TOKEN = 4096
 """Characters of a token; what is longer is none."""
 
@@ -231,6 +235,8 @@ class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", t
     """Attempts that are finished and whose `result` was not acknowledged yet; the results follow `welcome`."""
     predecessors: Annotated[list[Predecessor], Meta(max_length=64)] = []
     """Ended processes whose place this one takes; those of another token are ignored."""
+    pause: PauseReason | None = None
+    """Why it takes no new tasks yet, as in `beat`."""
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -492,6 +498,45 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", t
     error: Fault | None = None
 
 
+class Resources(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the children of an agent's process take, and what there is of its machine; part of `beat`.
+
+    Within a container that is limited, the machine is what the container may have. 0 or null: the system does not tell.
+    """
+
+    children: Count = 0
+    """Processes that it has started, and those that they have."""
+    children_cpu: Percent = 0.0
+    """Percent of one core, all together."""
+    children_memory: Count = 0
+    """Resident bytes, all together; what they share counts for each."""
+    threads: Count = 0
+    """Of the process itself."""
+    open_files: Count = 0
+    """Of the process itself: files, sockets and pipes."""
+    cores: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    """Cores that it may use."""
+    machine_cpu: Percent = 0.0
+    """Percent of all those cores that somebody uses."""
+    memory_used: Count = 0
+    memory_total: Count = 0
+    """Bytes of memory."""
+    load: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    """Processes that run or wait to, over the last minute."""
+    disk_used: Count = 0
+    disk_total: Count = 0
+    """Bytes of the disk that it works on."""
+    gpu: Percent | None = None
+    """Percent of the time in which the busiest GPU worked."""
+    gpu_memory_used: Count = 0
+    gpu_memory_total: Count = 0
+    """Bytes of memory of all GPUs."""
+    battery: Percent | None = None
+    """Percent of its battery that is left; null: it has none."""
+    on_battery: bool = False
+    """It runs on its battery."""
+
+
 class Beat(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="beat"):
     """The other side is alive and this very socket can deliver. The router answers each with one of its own."""
 
@@ -502,7 +547,7 @@ class Beat(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", ta
     running: Count = 0
     lag: Seconds = 0.0
     """How late the loop that runs the handlers is."""
-    cpu: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    cpu: Percent = 0.0
     """Percent of one core, over the time since the last beat."""
     memory: Count = 0
     """Resident bytes."""
@@ -515,6 +560,10 @@ class Beat(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", ta
 
     The router counts a slot for each attempt, and takes one that several beats in a row leave out for lost.
     """
+    pause: PauseReason | None = None
+    """Why the agent takes no new tasks for now, by a limit that it was given; null: it takes them."""
+    resources: Resources | None = None
+    """What else it and its machine take; null: it does not say."""
 
 
 class Drain(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="drain"):

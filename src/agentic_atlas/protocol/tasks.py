@@ -74,6 +74,14 @@ class Holdup(StrEnum):
     """It gave a task back as busy, and is left alone for a while."""
     BEHIND = "behind"
     """It has not read yet what was sent to it."""
+    MEMORY = "memory"
+    """It takes more memory than its `max_memory`."""
+    CPU = "cpu"
+    """It takes more of the processor than its `max_cpu`."""
+    BATTERY = "battery"
+    """Its machine runs on its battery, and it was told to pause then."""
+    QUIET_HOURS = "quiet_hours"
+    """It was told to pause at this time of the day."""
 
 
 TERMINAL = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELED, TaskState.REJECTED})

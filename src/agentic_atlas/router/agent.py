@@ -33,6 +33,7 @@ from agentic_atlas.protocol.messages import (
     Logs,
     Message,
     Outcome,
+    PauseReason,
     Refuse,
     RefuseReason,
     Renewal,
@@ -271,12 +272,12 @@ class RegisteredAgent:
         self._beats.count(now)
         if size > BEAT_BYTES:
             raise ProtocolError(f"a beat is over the limit of {BEAT_BYTES} bytes", code="beat_too_big")
-        if self.readiness.lag != beat.lag:
-            self.readiness.lag, self.changed = beat.lag, True
+        if (self.readiness.lag, self.readiness.pause) != (beat.lag, beat.pause):
+            self.readiness.lag, self.readiness.pause, self.changed = beat.lag, beat.pause, True
         if beat.attempts is not None:
             self.deliveries.named(beat.attempts)
         unheard = self.deliveries.unheard
-        heard = Heard(self.instance, beat.oldest, unheard, beat.lag, beat.cpu, beat.memory)
+        heard = Heard(self.instance, beat.oldest, unheard, beat.lag, beat.cpu, beat.memory, beat.resources)
         if beat.oldest or unheard or self._behind:
             self._behind = bool(beat.oldest or unheard)
             self._context.tell(heard)
@@ -373,19 +374,21 @@ class Deliveries:
 
 
 class AgentReadiness:
-    """Whether an instance wants new work, from what it said: not while it drains, is busy, or its loop lags.
+    """Whether an instance wants new work, from what it said: not while it drains, pauses, is busy, or its loop lags.
 
     Attributes:
         draining: it is about to end, for good.
         lag: seconds by which the loop that runs its handlers is late.
+        pause: which of its own limits it keeps by taking none.
         busy_until: when it may be given work again, since it refused some; infinite when it may now.
     """
 
-    __slots__ = ("_busy_pause", "_max_lag", "_pause", "busy_until", "draining", "lag")
+    __slots__ = ("_busy_pause", "_max_lag", "_pause", "busy_until", "draining", "lag", "pause")
 
     def __init__(self, max_lag: float, busy_pause: float) -> None:
         self.draining = False
         self.lag = 0.0
+        self.pause: PauseReason | None = None
         self._max_lag = max_lag
         self._busy_pause = busy_pause
         self._pause = busy_pause
@@ -398,6 +401,8 @@ class AgentReadiness:
             return Holdup.DRAINING
         if self.lag > self._max_lag:
             return Holdup.BLOCKED
+        if self.pause is not None:
+            return Holdup(self.pause)
         return Holdup.REFUSED if self.busy_until < math.inf else None
 
     def refused(self, reason: RefuseReason, now: float) -> None:

@@ -192,6 +192,7 @@ class Registration:
         )
         self._catch_up(connection, admission, kept)
         if connection.agent is not None and not connection.over:
+            connection.agent.readiness.pause = hello.pause
             connection.agent.begin(congested=connection.outgoing.congested)
 
     def _catch_up(self, connection: Connection, admission: Admit, kept: set[RunningAttempt]) -> None:

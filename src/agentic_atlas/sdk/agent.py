@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Never, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Final, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -22,6 +22,7 @@ from agentic_atlas.protocol.schemas import SchemaRefused, check_together, words
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, logs, program
 from agentic_atlas.sdk.outside import AgentArguments, Connect, folder_of_caller, linked, log_of
+from agentic_atlas.sdk.resources.pausing import PauseOptions, rules, variables
 from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
 from agentic_atlas.sdk.runner.runner import Runner
 from agentic_atlas.sdk.skills.parameters import Declaration
@@ -68,7 +69,7 @@ class Agent:
         token: str | None = None,
         router_url: str | None = None,
         env_file: str | Path | None = None,
-        **others: Never,
+        **pauses: Unpack[PauseOptions],
     ) -> None:
         """Declare an agent.
 
@@ -83,19 +84,21 @@ class Agent:
             router_url: in place of `ROUTER_WS_URL`.
             env_file: read in place of the `.env` beside the file that declares the agent. The process environment
                 counts before what is in it.
-            **others: nothing more; the error names what was meant.
+            **pauses: when it takes no new tasks (`PauseOptions`): `max_memory="2 GB"`, `max_cpu=50`,
+                `pause_on_battery=True`, `quiet_hours="22:00-07:00"`. For anything else the error names what was meant.
 
         Raises:
             ConfigurationError: one of these is not allowed; the message names the fix.
         """
         told_in_a_sentence()
-        _check_no_others(name, list(others))
+        _check_no_others(name, [one for one in pauses if one not in PauseOptions.__annotations__])
+        rules(variables(pauses))
         if not _NAME.fullmatch(name):
             allowed = "up to 64 lower-case letters, digits, - and _, with a letter or digit at both ends"
             raise ConfigurationError(f"{name!r} is no name for an agent: use {allowed}")
         self.name: Final = name
         file = None if env_file is None else Path(env_file).absolute()
-        self._given = AgentArguments(token, router_url, file, folder_of_caller())
+        self._given = AgentArguments(token, router_url, file, folder_of_caller(), pauses)
         self._skills: dict[str, Skill] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._lifespan = lifespan
@@ -330,6 +333,7 @@ def _check_no_others(agent: str, others: list[str]) -> None:
     """Raise ConfigurationError for an option that there is not, with the nearest that there is."""
     if others:
         options = [name for name, one in inspect.signature(Agent).parameters.items() if one.kind is one.KEYWORD_ONLY]
+        options += PauseOptions.__annotations__
         found = words.of_names([words.Unknown("", name, options) for name in others], [], "Agent")
         raise ConfigurationError(f"the agent {agent} is not declared well: {words.sentence(found)}")
 

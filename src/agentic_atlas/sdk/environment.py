@@ -25,12 +25,14 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("console", "json")
 _LOGGING: Final = ("ATLAS_LOG_LEVEL", "ATLAS_LOG_FORMAT")
 
+PAUSE_VARIABLES: Final = ("ATLAS_MAX_MEMORY", "ATLAS_MAX_CPU", "ATLAS_PAUSE_ON_BATTERY", "ATLAS_QUIET_HOURS")
 AGENT_VARIABLES: Final = (
     "AGENT_JWT_TOKEN",
     "ROUTER_WS_URL",
     "BACKEND_API_BASE_URL",
     "ATLAS_SPOOL",
     *_LOGGING,
+    *PAUSE_VARIABLES,
 )
 CLIENT_VARIABLES: Final = ("ATLAS_API_URL", "ATLAS_API_KEY", "ATLAS_ALLOW_PLAINTEXT")
 _OURS: Final = (PREFIX, "AGENT_")
@@ -66,6 +68,8 @@ class AgentSettings:
     """Where renewed tokens are kept: in `XDG_STATE_HOME`; None: in memory only."""
     token_from_file: bool = False
     """Whether the token came from `env_file`, so that a new one would appear there too."""
+    pauses: Mapping[str, str] = field(default_factory=dict)
+    """Those of `PAUSE_VARIABLES` that are set; `sdk.resources.pausing` reads them."""
     warnings: tuple[str, ...] = ()
     """What works and should be changed, one sentence each, for the log."""
 
@@ -115,6 +119,7 @@ def load(
         spool=spool,
         renewed=None if state is None else state / "tokens",
         token_from_file=from_file and file is not None and file.again,
+        pauses={name: values[name] for name in PAUSE_VARIABLES if name in values},
         warnings=(
             *(_file_warnings(file, holds_token=from_file) if file is not None else ()),
             *_misspelt(given),

@@ -14,6 +14,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.protocol.messages import Hello
 from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.ports import ToLink
+from agentic_atlas.sdk.resources.pausing import PauseOptions, rules, variables
 from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
 from agentic_atlas.sdk.threads import in_thread
 
@@ -35,12 +36,14 @@ class AgentArguments:
 
     Attributes:
         folder: that of the file that declares the agent, where its `.env` is looked for first.
+        pauses: when it takes no new tasks.
     """
 
     token: str | None = field(default=None, repr=False)
     router_url: str | None = None
     env_file: Path | None = None
     folder: Path | None = None
+    pauses: PauseOptions = field(default_factory=PauseOptions)
 
     def settings(self) -> "AgentSettings":
         """Read the environment, now.
@@ -51,7 +54,7 @@ class AgentArguments:
         from agentic_atlas.sdk import environment
 
         said = {"AGENT_JWT_TOKEN": self.token, "ROUTER_WS_URL": self.router_url}
-        told = {name: value for name, value in said.items() if value is not None}
+        told = {name: value for name, value in said.items() if value is not None} | variables(self.pauses)
         return environment.load(self._folder(), env_file=self.env_file, said=told)
 
     def token_in_file(self) -> tuple[str, Path] | None:
@@ -88,7 +91,11 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
     """Return what connects the agent of this name to the router that the settings name.
 
     It raises ConfigurationError when another agent of this process has the same token.
+
+    Raises:
+        ConfigurationError: the settings say when to pause, and that can't be read.
     """
+    pauses = rules(settings.pauses)
 
     @asynccontextmanager
     async def connect(hello: Hello, runner: Runner) -> AsyncIterator[tuple[ToLink, Callable[[], None]]]:
@@ -100,7 +107,8 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
         tokens = _tokens(given, settings, log)
         with _its_own(settings.token, name):
             inbox = LoopInbox(runner, asyncio.get_running_loop())
-            around = Runtime(spool=spool_in(settings.spool, settings.token, hello.instance.id, log))
+            spool = spool_in(settings.spool, settings.token, hello.instance.id, log)
+            around = Runtime(spool=spool, pauses=pauses)
             made = link.LinkThread(
                 settings.router_url,
                 tokens,

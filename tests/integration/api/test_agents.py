@@ -8,7 +8,7 @@ import pytest
 
 from agentic_atlas.auth import load_jwks, verify
 from agentic_atlas.protocol.inside.messages import Admit, Heard, TurnAway
-from agentic_atlas.protocol.messages import Hello, InstanceInfo
+from agentic_atlas.protocol.messages import Hello, InstanceInfo, Resources
 from tests.integration.api.network import GREET, Api, api
 
 
@@ -50,10 +50,12 @@ async def test_an_instance_is_shown_with_how_it_is_and_what_it_runs(tmp_path: Pa
         body = {"agent": "hello", "skill": "greet", "input": {"name": "Ada"}}
         task = (await atlas.admin.post("/api/v1/tasks", json=body)).json()["id"]
         (before,) = (await atlas.admin.get("/api/v1/agents/hello")).json()["instances"]
-        assert (before["cpu"], before["memory_bytes"], before["lag"]) == (None, None, None)
-        atlas.router.door.say(Heard(atlas.router.there["ins_1"], lag=0.25, cpu=12.34, memory=84_000_000))
+        assert [before[name] for name in ("cpu", "memory_bytes", "lag", "resources")] == [None] * 4
+        more = Resources(threads=7, battery=80.0)
+        atlas.router.door.say(Heard(atlas.router.there["ins_1"], 0.0, (), 0.25, 12.34, 84_000_000, more))
         (now,) = (await atlas.admin.get("/api/v1/agents/hello")).json()["instances"]
         assert (now["cpu"], now["memory_bytes"], now["lag"]) == (12.3, 84_000_000, 0.25)
+        assert now["resources"] == {"threads": 7, "battery": 80.0}
         assert now["tasks"] == [{"id": task, "skill": "greet", "state": "working"}]
         made = await atlas.admin.post("/api/v1/api-keys", json={"name": "narrow", "scopes": ["agents:read"]})
         narrow = {"Authorization": f"Bearer {made.json()['key']}"}

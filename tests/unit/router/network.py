@@ -20,6 +20,7 @@ from agentic_atlas.protocol.messages import (
     Limits,
     Message,
     Outcome,
+    PauseReason,
     Predecessor,
     Result,
     RunningAttempt,
@@ -146,9 +147,10 @@ class Agent:
         running: list[RunningAttempt] | None = None,
         results: list[RunningAttempt] | None = None,
         predecessors: list[Predecessor] | None = None,
+        pause: PauseReason | None = None,
     ) -> Agent:
         info = InstanceInfo(self.instance_id)
-        hello = Hello(1, info, [], concurrency, running=running or [], results=results or [])
+        hello = Hello(1, info, [], concurrency, running=running or [], results=results or [], pause=pause)
         self.say(msgspec.structs.replace(hello, predecessors=predecessors or []))
         return self
 
@@ -198,10 +200,15 @@ class Network:
     ticks: asyncio.Queue[asyncio.Future[None]] = field(default_factory=asyncio.Queue)
 
     async def agent(
-        self, agent_id: str = "agt", token_id: str = "tok", instance_id: str = "inst", concurrency: int = 1
+        self,
+        agent_id: str = "agt",
+        token_id: str = "tok",
+        instance_id: str = "inst",
+        concurrency: int = 1,
+        pause: PauseReason | None = None,
     ) -> Agent:
         """Return an agent that was welcomed."""
-        agent = Agent(agent_id, token_id, instance_id).connect(self.router).hello(concurrency)
+        agent = Agent(agent_id, token_id, instance_id).connect(self.router).hello(concurrency, pause=pause)
         await agent.welcome()
         return agent
 

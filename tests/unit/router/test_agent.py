@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import typing
+
 import msgspec
 import pytest
 
-from agentic_atlas.protocol.messages import Caller, RefuseReason, RunningAttempt, Task, Verdict
+from agentic_atlas.protocol.messages import Caller, PauseReason, RefuseReason, RunningAttempt, Task, Verdict
 from agentic_atlas.protocol.tasks import Holdup
 from agentic_atlas.router.agent import BEATS_MISSED, AgentReadiness, Deliveries, to_send
 
@@ -90,6 +92,19 @@ def test_an_instance_that_lags_wants_nothing_until_it_says_otherwise() -> None:
     for readiness.lag in (2.0, 2.1, 0.0):
         found.append(readiness.holdup)
     assert found == [None, Holdup.BLOCKED, None]
+
+
+@pytest.mark.parametrize("pause", typing.get_args(PauseReason))
+def test_an_instance_that_pauses_wants_nothing_until_it_says_otherwise(pause: PauseReason) -> None:
+    readiness = AgentReadiness(max_lag=2.0, busy_pause=1.0)
+    readiness.pause = pause
+    assert readiness.holdup == pause
+    readiness.refused(RefuseReason.BUSY, 0.0)
+    assert readiness.holdup == pause
+    readiness.lag = 2.1
+    assert readiness.holdup is Holdup.BLOCKED
+    readiness.lag, readiness.pause = 0.0, None
+    assert readiness.holdup is Holdup.REFUSED
 
 
 def test_one_that_is_busy_again_and_again_is_asked_seldom_until_it_takes_a_task() -> None:

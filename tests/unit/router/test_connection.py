@@ -19,6 +19,7 @@ from agentic_atlas.protocol.messages import (
     Reaction,
     Reply,
     ReplyKind,
+    Resources,
     Result,
     ResultAck,
     RunningAttempt,
@@ -62,11 +63,12 @@ async def test_a_peer_that_breaks_the_protocol_is_closed_with_the_reason(data: b
 async def test_how_a_process_is_that_a_beat_tells_goes_to_the_backend_with_the_next_tick() -> None:
     async with network() as net:
         agent = await net.agent()
-        agent.say(Beat(1, lag=0.25, cpu=12.5, memory=84_000_000))
+        more = Resources(cores=4.0, machine_cpu=50.0, memory_used=3, memory_total=8)
+        agent.say(Beat(1, lag=0.25, cpu=12.5, memory=84_000_000, resources=more))
         await until(lambda: agent.all(Beat))
         assert agent.connection.agent is not None
         ref = agent.connection.agent.instance
-        assert net.router.context.heard == [Heard(ref, lag=0.25, cpu=12.5, memory=84_000_000)]
+        assert net.router.context.heard == [Heard(ref, lag=0.25, cpu=12.5, memory=84_000_000, resources=more)]
         await net.tick(net.router.context.settings.tick)
         assert net.router.context.heard == []
 

@@ -494,6 +494,18 @@ async def test_an_agent_whose_loop_lags_gets_no_new_work_until_it_does_not() -> 
         assert agent.last(Beat).n == 1
 
 
+async def test_an_agent_that_pauses_gets_no_new_work_from_its_hello_on_until_it_goes_on() -> None:
+    async with network() as net:
+        net.backend.submit("agt")
+        agent = await net.agent(pause="quiet_hours")
+        await settle()
+        assert agent.tasks == []
+        agent.say(Beat(1, pause="memory"))
+        assert agent.tasks == []
+        agent.say(Beat(2))
+        assert len(agent.tasks) == 1
+
+
 @pytest.mark.parametrize("reason", [RefuseReason.BUSY, RefuseReason.DRAINING])
 async def test_a_task_that_is_refused_goes_elsewhere(reason: RefuseReason) -> None:
     async with network() as net:

@@ -49,6 +49,12 @@ def test_the_file_beside_the_agent_is_read_and_the_process_environment_wins(tmp_
     assert (settings.env_file, settings.token_from_file) == (file, True)
 
 
+def test_when_an_agent_pauses_is_read_from_the_environment_and_what_is_said_in_python_wins(tmp_path: Path) -> None:
+    env_file(tmp_path, f"AGENT_JWT_TOKEN={TOKEN}\nATLAS_MAX_MEMORY=2 GB\nATLAS_QUIET_HOURS=22:00-07:00\n")
+    settings = load(tmp_path, {"ATLAS_MAX_CPU": "50"}, said={"ATLAS_MAX_MEMORY": "10"})
+    assert settings.pauses == {"ATLAS_MAX_MEMORY": "10", "ATLAS_MAX_CPU": "50", "ATLAS_QUIET_HOURS": "22:00-07:00"}
+
+
 def test_what_is_said_in_python_wins_and_a_file_that_is_named_takes_the_place_of_the_one_that_is_found(
     tmp_path: Path,
 ) -> None:

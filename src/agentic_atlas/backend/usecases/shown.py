@@ -307,6 +307,7 @@ def agent_instance(
         memory_bytes=None if beat is None else beat.memory or None,
         lag=None if beat is None else round(beat.lag, 3),
         holdup=None if holdup is None else holdup.value,
+        resources=None if beat is None else beat.resources,
         tasks=tuple(tasks),
         opened_at=moment(instance.opened_at),
         validated_at=moment(instance.validated_at),

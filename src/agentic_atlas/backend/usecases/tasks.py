@@ -31,6 +31,10 @@ _HELD_UP = {
     Holdup.BLOCKED: "its event loop is blocked, see its log",
     Holdup.REFUSED: "it gave a task back as busy, and is left alone for a moment",
     Holdup.BEHIND: "it has not read yet what was sent to it",
+    Holdup.MEMORY: "it takes more memory than its max_memory",
+    Holdup.CPU: "it takes more of the processor than its max_cpu",
+    Holdup.BATTERY: "its machine runs on its battery, and it pauses then",
+    Holdup.QUIET_HOURS: "these are its quiet hours",
 }
 
 _QUESTION = 200

@@ -28,6 +28,10 @@ _HOLDUPS: Final[Mapping[str, str]] = {
     "blocked": "its loop is blocked",
     "refused": "refused tasks lately",
     "behind": "does not read what is sent",
+    "memory": "over its max_memory",
+    "cpu": "over its max_cpu",
+    "battery": "runs on its battery",
+    "quiet_hours": "has its quiet hours",
 }
 """Why an instance is given no new tasks."""
 MOST_NAMED: Final = 5

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta
 
 from agentic_atlas.protocol.caller.values import Asked, Json, Listing, NotNegative, Page, Positive, Shown
-from agentic_atlas.protocol.messages import Policy
+from agentic_atlas.protocol.messages import Policy, Resources
 
 AccessName: TypeAlias = Literal["call", "manage"]
 
@@ -148,7 +148,10 @@ class AgentInstance(Shown, frozen=True, kw_only=True):
     lag: float | None = None
     """Seconds by which the loop is late that runs its skills, likewise."""
     holdup: str | None = None
-    """Why it is given no new tasks, whatever slots are free: `draining`, `blocked`, `refused` or `behind`."""
+    """Why it is given no new tasks, whatever slots are free: `draining`, `blocked`, `refused` or `behind`; or which of
+    its own limits it keeps: `memory`, `cpu`, `battery` or `quiet_hours`."""
+    resources: Resources | None = None
+    """What else its process and its machine take, likewise; null when it does not say."""
     tasks: tuple[HeldTask, ...] = ()
     """What it has in hand, 100 at the most; empty for a key that is not good for reading tasks."""
 

@@ -23,6 +23,7 @@ from agentic_atlas.protocol.messages import (
     LogLine,
     Reply,
     Report,
+    Resources,
     RunningAttempt,
     Verdict,
 )
@@ -137,6 +138,8 @@ class Heard(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """Percent of one core, over the time since the beat before."""
     memory: int = 0
     """Resident bytes; 0: it does not say."""
+    resources: Resources | None = None
+    """What else it and its machine take; None: it does not say."""
 
 
 class Reported(msgspec.Struct, frozen=True, tag_field="type"):

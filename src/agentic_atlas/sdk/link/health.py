@@ -9,16 +9,20 @@ prove what that loop has taken of all that was handed to it, which has no bound 
 import sys
 import sysconfig
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
-import psutil
-
 from agentic_atlas.sdk.link.session import Backlog, Vitals
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
 from agentic_atlas.sdk.logs import Log
+from agentic_atlas.sdk.resources.measuring import Gauge
+from agentic_atlas.sdk.resources.pausing import Pausing
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at what the process takes, where there is a limit to it; else with beats only."""
 
 _FRAMES = 4
 _LINE = 100
@@ -105,7 +109,8 @@ class ProcessHealth:
 
     Attributes:
         slept: at the last tick the clocks had jumped: the connection has to prove itself, or to be tried again at once.
-        crossed: at the last tick the handlers' loop got blocked, or free: the router should know at once.
+        crossed: at the last tick the handlers' loop got blocked, or free, or the agent pauses, or does no more: the
+            router should know at once.
     """
 
     def __init__(
@@ -127,25 +132,24 @@ class ProcessHealth:
         self._runtime = runtime
         self._slept = sleep_detector(runtime.wall(), runtime.clock(), timeouts.jump)
         self._backlog = backlog
-        self._process = psutil.Process()
-        self._process.cpu_percent(None)
+        self._gauge = Gauge(runtime.look(runtime.clock))
+        self._pausing = Pausing(runtime.pauses)
+        self._limited = runtime.pauses.any
+        self._look_at = float("-inf")
         self._log = log
 
     def vitals(self) -> Vitals:
         """Return how the process is; zeros for what the system does not tell."""
-        lag = self._lag.seconds()
-        try:
-            with self._process.oneshot():
-                return lag, self._process.cpu_percent(None), self._process.memory_info().rss
-        except psutil.Error:
-            return lag, 0.0, 0
+        self._look()
+        now = self._gauge.read(self._runtime.clock())
+        return Vitals(self._lag.seconds(), now.cpu, now.memory, self._pausing.reason, now.resources)
 
     def tick(self) -> None:
         """Look once."""
         now = self._runtime.clock()
         self.slept = self._slept(self._runtime.wall(), now)
         lag = self._lag.read()
-        self.crossed = self._lag.crossed
+        self.crossed = self._look() or self._lag.crossed
         # In sleep all loops stand still: that is not a handler's doing.
         if self._lag.warns and not self.slept:
             self._log.warning(blocked(self._skills(), lag, self._lag.thread_id))
@@ -153,6 +157,21 @@ class ProcessHealth:
         if question is not None:
             self._backlog.ask()
             self._ping(question)
+
+    def _look(self) -> bool:
+        """Look at what is limited, when it is time for that; True when the agent pauses from now on, or no longer."""
+        now = self._runtime.clock()
+        if not self._limited or now < self._look_at:
+            return False
+        self._look_at = now + LOOK_EVERY
+        local = time.localtime(self._runtime.wall())
+        if not self._pausing.look(self._gauge.read(now), local.tm_hour * 60 + local.tm_min):
+            return False
+        if self._pausing.reason is None:
+            self._log.info("takes new tasks again")
+        else:
+            self._log.warning(f"takes no new tasks for now: {self._pausing.why}")
+        return True
 
 
 def blocked(skills: Iterable[str], lag: float, thread_id: int) -> str:

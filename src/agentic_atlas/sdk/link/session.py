@@ -5,7 +5,9 @@ business of `reconnector`.
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol
+
+import msgspec
 
 from agentic_atlas.protocol.closing import CloseCode, encode_reason
 from agentic_atlas.protocol.codec import ProtocolError
@@ -18,8 +20,10 @@ from agentic_atlas.protocol.messages import (
     Hello,
     Limits,
     Message,
+    PauseReason,
     Renewal,
     Reply,
+    Resources,
     ResultAck,
     Side,
     Task,
@@ -65,8 +69,14 @@ class AgentSocket(Protocol):
         """Return the bytes that wait to be sent."""
 
 
-Vitals: TypeAlias = tuple[float, float, int]
-"""How the process is: seconds by which the handlers' loop is late, percent of one core, and resident bytes."""
+class Vitals(NamedTuple):
+    """How the process is: what a beat says of it."""
+
+    lag: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
+    pause: PauseReason | None = None
+    resources: Resources | None = None
 
 
 class Backlog:
@@ -184,7 +194,7 @@ class AgentSession(Receiver):
         clock: Callable[[], float],
         welcomed: Callable[[Welcome], None],
         backlog: Backlog | None = None,
-        vitals: Callable[[], Vitals] = lambda: (0.0, 0.0, 0),
+        vitals: Callable[[], Vitals] = Vitals,
         trace: Callable[[str, Message, int], None] | None = None,
     ) -> None:
         """Prepare.
@@ -221,7 +231,8 @@ class AgentSession(Receiver):
         """Say `hello` on a connection that was just opened."""
         self._socket = socket
         self._began_at = self._clock()
-        self._send(socket, self._ledger.hello(base))
+        hello = self._ledger.hello(base)
+        self._send(socket, msgspec.structs.replace(hello, pause=self._vitals().pause))
 
     def received(self, data: bytes) -> None:
         """Take a message of the router's, and say what it makes possible. Raises ProtocolError."""
@@ -282,16 +293,18 @@ class AgentSession(Receiver):
         """Send a beat, due or not."""
         if self._socket is None or self._beats is None:
             return
-        lag, cpu, memory = self._vitals()
+        vitals = self._vitals()
         beat = Beat(
             self._beats.next(self._clock()),
             self._ledger.attempts.running,
-            lag,
-            cpu,
-            memory,
+            vitals.lag,
+            vitals.cpu,
+            vitals.memory,
             len(self._ledger.results),
             self._ledger.results.oldest,
             self._ledger.attempts.in_hand(self._inbox.attempts()),
+            vitals.pause,
+            vitals.resources,
         )
         self._send(self._socket, beat)
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from agentic_atlas.sdk.resources.measuring import Sample
+from agentic_atlas.sdk.resources.pausing import PauseRules
+from agentic_atlas.sdk.resources.sampling import Sampler
 from agentic_atlas.sdk.spool.port import Spool
 
 
@@ -51,7 +54,7 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Runtime:
-    """Clocks, randomness, trust and a disk: the real ones, unless a test brings its own."""
+    """Clocks, randomness, trust, a disk and limits: the real ones, unless a test brings its own."""
 
     clock: Callable[[], float] = time.monotonic
     """Seconds; never goes back."""
@@ -63,3 +66,7 @@ class Runtime:
     """Whom to trust, for `wss://`; None: those whom Python trusts (`ssl.create_default_context`)."""
     spool: Spool = field(default_factory=Spool)
     """Keeps results beyond the end of this process; used on the link's thread only."""
+    pauses: PauseRules = field(default_factory=PauseRules)
+    """When no new tasks are taken."""
+    look: Callable[[Callable[[], float]], Callable[[], Sample]] = Sampler
+    """Makes what looks at the process and its machine, of the clock; used on the link's thread only."""

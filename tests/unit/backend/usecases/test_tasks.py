@@ -69,7 +69,15 @@ async def test_a_note_says_that_no_instance_has_the_skill_and_how_long_a_retry_r
 
 @pytest.mark.parametrize(
     ("holdup", "why"),
-    [(Holdup.BLOCKED, "its event loop is blocked"), (Holdup.REFUSED, "gave a task back"), (Holdup.BEHIND, "not read")],
+    [
+        (Holdup.BLOCKED, "its event loop is blocked"),
+        (Holdup.REFUSED, "gave a task back"),
+        (Holdup.BEHIND, "not read"),
+        (Holdup.MEMORY, "max_memory"),
+        (Holdup.CPU, "max_cpu"),
+        (Holdup.BATTERY, "battery"),
+        (Holdup.QUIET_HOURS, "quiet hours"),
+    ],
 )
 async def test_a_note_says_why_a_free_slot_takes_nothing(holdup: Holdup, why: str) -> None:
     network, ada, agent = await furnished()

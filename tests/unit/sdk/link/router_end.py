@@ -8,10 +8,21 @@ from typing import Any, TypeVar
 
 from msgspec import Raw
 
-from agentic_atlas.protocol.messages import Beat, Caller, Hello, InstanceInfo, Limits, Message, Side, Task, Welcome
+from agentic_atlas.protocol.messages import (
+    Beat,
+    Caller,
+    Hello,
+    InstanceInfo,
+    Limits,
+    Message,
+    PauseReason,
+    Side,
+    Task,
+    Welcome,
+)
 from agentic_atlas.protocol.session import Session
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link.session import AgentSession, Backlog
+from agentic_atlas.sdk.link.session import AgentSession, Backlog, Vitals
 from agentic_atlas.sdk.link.settings import Timeouts
 from agentic_atlas.transport.receiver import Closed
 
@@ -135,7 +146,10 @@ class Agent:
     """A session with its ledger, on a clock that only the test moves."""
 
     def __init__(
-        self, clock: Callable[[], float] | None = None, welcomed: Callable[[Welcome], None] | None = None
+        self,
+        clock: Callable[[], float] | None = None,
+        welcomed: Callable[[Welcome], None] | None = None,
+        pause: PauseReason | None = None,
     ) -> None:
         self.now = 100.0
         self.ledger = Ledger(clock=clock or self.clock)
@@ -149,7 +163,7 @@ class Agent:
             clock=clock or self.clock,
             welcomed=welcomed or self.welcomed.append,
             backlog=self.backlog,
-            vitals=lambda: (0.25, 12.5, 1_000),
+            vitals=lambda: Vitals(0.25, 12.5, 1_000, pause),
         )
 
     def clock(self) -> float:

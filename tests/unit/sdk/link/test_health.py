@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
-from agentic_atlas.sdk.link.health import LoopLag, ProcessHealth, blocked, sleep_detector, where
+from agentic_atlas.sdk.link.health import LOOK_EVERY, LoopLag, ProcessHealth, blocked, sleep_detector, where
 from agentic_atlas.sdk.link.session import Backlog
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
+from agentic_atlas.sdk.resources.measuring import Sample
+from agentic_atlas.sdk.resources.pausing import PauseRules
 from tests.unit.sdk.memory_wire import Lines
 
 PATIENCE = 10.0
@@ -176,9 +178,41 @@ def test_a_machine_that_slept_is_no_loop_that_hangs() -> None:
     assert (health.slept, log.lines) == (True, [])
 
 
+def test_a_limit_is_looked_at_every_other_second_and_told_of_once() -> None:
+    clock, log = Clock(), Lines()
+    memory = [10]
+
+    def look() -> Sample:
+        return Sample(at=clock.now, memory=memory[-1])
+
+    runtime = Runtime(clock=clock, wall=clock, look=lambda _: look, pauses=PauseRules(memory_bytes=100))
+    lag = LoopLag(clock, 1, Timeouts())
+    health = ProcessHealth(lag, lag.pong, list, Backlog(), timeouts=Timeouts(), runtime=runtime, log=log)
+    assert health.vitals().pause is None
+    seen = []
+    for taken, seconds in ((101, LOOK_EVERY), (101, LOOK_EVERY), (50, LOOK_EVERY / 2), (50, LOOK_EVERY / 2)):
+        memory.append(taken)
+        clock.now += seconds
+        health.tick()
+        seen.append((health.crossed, health.vitals().pause))
+    assert seen == [(True, "memory"), (False, "memory"), (False, "memory"), (True, None)]
+    assert [(level, "max_memory" in line) for level, line, _ in log.lines] == [("warning", True), ("info", False)]
+
+
+def test_the_first_word_of_an_agent_in_its_quiet_hours_says_so() -> None:
+    runtime = Runtime(clock=Clock(), wall=Clock(), pauses=PauseRules(quiet=((0, 24 * 60),)))
+    health = ProcessHealth(
+        LoopLag(Clock(), 1, Timeouts()), id, list, Backlog(), timeouts=Timeouts(), runtime=runtime, log=Lines()
+    )
+    assert health.vitals().pause == "quiet_hours"
+
+
 def test_the_process_tells_what_it_takes_of_the_machine() -> None:
     runtime = Runtime(clock=Clock(), wall=Clock())
     health = ProcessHealth(
         LoopLag(Clock(), 1, Timeouts()), id, list, Backlog(), timeouts=Timeouts(), runtime=runtime, log=Lines()
     )
-    assert health.vitals()[2] > 1_000_000
+    vitals = health.vitals()
+    assert vitals.memory > 1_000_000
+    assert vitals.resources is not None
+    assert vitals.resources.memory_total > vitals.memory

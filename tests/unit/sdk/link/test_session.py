@@ -122,6 +122,17 @@ def test_a_beat_tells_how_the_process_is() -> None:
     assert beat.attempts == [RunningAttempt("t1", 1)]
 
 
+def test_an_agent_that_pauses_says_so_from_its_hello_on() -> None:
+    agent, router = Agent(pause="battery"), RouterEnd()
+    router.connect(agent.session)
+    agent.session.begin(router, BASE)
+    assert router.take(Hello).pause == "battery"
+    router.welcome()
+    router.answer()
+    agent.session.beat()
+    assert router.take(Beat).pause == "battery"
+
+
 def test_beats_come_as_often_as_the_router_wants() -> None:
     agent, router = connected()
     for n in (2, 3, 4):

@@ -177,7 +177,7 @@ def test_an_option_that_is_not_allowed_is_told_with_what_is(options: Any, senten
         (
             {"concurency": 3},
             "there is no concurency; Agent takes description, concurrency, labels, lifespan, token, router_url, "
-            "env_file (did you mean concurrency?)",
+            "env_file, max_memory, max_cpu, pause_on_battery, quiet_hours (did you mean concurrency?)",
         ),
     ],
 )

@@ -1,0 +1,1 @@
+"""What an agent and its machine take: looked at now and then, told in beats, and a reason to pause."""
