@@ -54,10 +54,13 @@ class Window:
         """Return by how many pixels the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
-    def violations(self) -> list[str]:
-        """Return what axe-core finds wrong with the page as it is now: rules, each with where it is broken."""
+    def violations(self, *rules: str) -> list[str]:
+        """Return what axe-core finds wrong with the page as it is now, by these rules or all: where each is broken."""
         self.page.evaluate(axe())
-        found: list[dict[str, Any]] = self.page.evaluate("axe.run().then((found) => found.violations)")
+        asked = {"runOnly": rules} if rules else {}
+        found: list[dict[str, Any]] = self.page.evaluate(
+            "(asked) => axe.run(asked).then((found) => found.violations)", asked
+        )
         return [f"{one['id']}: {node['html']} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
     def unfit(self) -> list[str]:

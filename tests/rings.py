@@ -27,6 +27,7 @@ RINGS = (
 WAITING = ("tests/e2e/", "tests/faults/", "tests/docs/")
 TOGETHER = (
     "tests/e2e/test_demo.py",
+    "tests/e2e/test_every_page.py",
     "tests/e2e/test_pages.py",
     "tests/e2e/test_tokens.py",
     "tests/faults/test_named_bounds.py",

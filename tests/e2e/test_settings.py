@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import product
 
 import pyotp
 import pytest
@@ -13,10 +12,9 @@ from playwright.sync_api import Browser, expect
 from agentic_atlas import Client
 from tests.browser import browser
 from tests.e2e.processes import Platform
-from tests.looked_at import DESKTOP, PASSWORD, PHONE, SCHEMES, log_in, set_password, window
+from tests.looked_at import PASSWORD, log_in, set_password, window
 
 ANOTHER = "small birds on a wire"
-PAGES = ("/settings/people/ada", "/settings/groups/readers", "/settings/groups/empty")
 
 
 @pytest.fixture(scope="module")
@@ -137,16 +135,3 @@ def test_people_and_groups_are_managed_without_a_script(peopled: Platform, opene
         page.get_by_role("link", name="admin", exact=True).click()
         expect(page.get_by_text("Nobody takes their own rights away")).to_be_visible()
         assert [fault for fault in one.faults if "422" not in fault] == []
-
-
-@pytest.mark.parametrize(("scheme", "size"), list(product(SCHEMES, (DESKTOP, PHONE))))
-def test_the_pages_of_one_user_and_one_group_can_be_used_by_everybody(
-    peopled: Platform, opened: Browser, scheme: str, size: tuple[int, int]
-) -> None:
-    with window(opened, peopled, size=size, color_scheme=scheme, reduced_motion="reduce") as one:
-        log_in(one)
-        for path in PAGES:
-            one.go(path)
-            assert one.violations() == [], path
-            assert (one.too_wide() <= 0, one.unfit()) == (True, []), path
-        assert one.faults == []
