@@ -316,9 +316,12 @@ class Agents(Protocol):
         """Return the owner's agent of this name; `owner` is a user's name."""
 
     async def find(
-        self, visible: Visible, *, limit: int, after: str | None = None, part: str = ""
+        self, visible: Visible, *, limit: int, after: str | None = None, part: str = "", names: Sequence[str] = ()
     ) -> list[AgentRecord]:
-        """Return the agents that are seen and have this part in their full name, by it, from the one after `after`."""
+        """Return the agents that are seen and have this part in their full name, by it, from the one after `after`.
+
+        With names: no others than those of these full names.
+        """
 
     async def update(
         self,
@@ -408,8 +411,11 @@ class Shares(Protocol):
         Those that are gone are left out.
         """
 
-    async def seen(self, visible: Visible) -> list[str]:
-        """Return the ids of all agents that are seen, for what they are counted by."""
+    async def counted(self, visible: Visible) -> Mapping[str, int]:
+        """Return how many agents are seen of each owner, by the owner's name."""
+
+    async def seen(self, visible: Visible, agent_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the full names of those of these agents that are seen, by their ids."""
 
 
 class Groups(Protocol):

@@ -3,7 +3,7 @@
 Pure: the same agents and calls make the same picture, so that nothing moves in it but what has changed.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log2
 from typing import Final
@@ -89,10 +89,52 @@ class NetworkMap(msgspec.Struct, frozen=True, kw_only=True):
     nodes: Sequence[MapNode]
 
 
-def network_map(agents: Sequence[AgentSummary], calls: Sequence[CallCount]) -> NetworkMap:
-    """Return the picture of these agents, who come by name, and of the calls between them."""
-    alone, groups = _placed(agents, calls)
-    cards = [_agent(one) for one in alone] + [_group(owner, members) for owner, members in groups.items()]
+class AgentGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Agents that stand together.
+
+    Attributes:
+        owner: of all of them; empty: they are of several.
+        agents: how many.
+        online: how many of those are connected.
+    """
+
+    owner: str
+    agents: int
+    online: int
+
+
+def in_turn(online: Sequence[str], calls: Sequence[CallCount]) -> list[str]:
+    """Return whose turn it is to stand alone where there are more than fit: those of the most calls, then the online.
+
+    Some of whom it is told are not seen, or are gone.
+    """
+    part = Counter(dict.fromkeys(online, 0))
+    for call in calls:
+        part[call.agent] += call.tasks
+        part[call.caller] += call.tasks if call.caller_kind == "agent" else 0
+    named = [name for name, tasks in part.items() if "/" in name]
+    return sorted(named, key=lambda name: (-part[name], name))
+
+
+def together(owners: Mapping[str, int], online: Sequence[str], alone: Sequence[AgentSummary]) -> list[AgentGroup]:
+    """Return who stands together of so many agents of each owner, if some stand alone; those of few owners' last."""
+    there = Counter(name.partition("/")[0] for name in online)
+    there.subtract(one.owner for one in alone if one.full_name in set(online))
+    rest = Counter(owners)
+    rest.subtract(one.owner for one in alone)
+    largest = sorted((owner for owner in rest if rest[owner] > 0), key=lambda owner: (-rest[owner], owner))
+    room = MOST_PLACES - MOST_ALONE
+    kept = largest if len(largest) <= room else largest[: room - 1]
+    groups = [AgentGroup(owner=owner, agents=rest[owner], online=there[owner]) for owner in sorted(kept)]
+    if others := set(largest) - set(kept):
+        numbers = [sum(counts[owner] for owner in others) for counts in (rest, there)]
+        groups.append(AgentGroup(owner="", agents=numbers[0], online=numbers[1]))
+    return groups
+
+
+def network_map(alone: Sequence[AgentSummary], groups: Sequence[AgentGroup], calls: Sequence[CallCount]) -> NetworkMap:
+    """Return the picture of these agents, who come by name, of those that stand together, and of who calls whom."""
+    cards = [_agent(one) for one in alone] + [_group(one) for one in groups]
     left = (len(cards) + 1) // 2
     height = max(left, 3) * _STEP + 2 * _EDGE
     nodes = {one.key: one for one in _middle(height)}
@@ -100,35 +142,8 @@ def network_map(agents: Sequence[AgentSummary], calls: Sequence[CallCount]) -> N
         top = (height - len(side) * _STEP + _STEP - _HEIGHT) // 2
         for row, card in enumerate(side):
             nodes[card.key] = msgspec.structs.replace(card, x=x, y=top + row * _STEP)
-    stands = {one.full_name: one.full_name for one in alone}
-    stands |= {one.full_name: f"{owner}/" for owner, members in groups.items() for one in members}
-    lines = [*_links(nodes), *_calls(nodes, stands, calls)]
+    lines = [*_links(nodes), *_calls(nodes, calls)]
     return NetworkMap(width=_WIDTH, height=height, lines=lines, nodes=list(nodes.values()))
-
-
-def _placed(
-    agents: Sequence[AgentSummary], calls: Sequence[CallCount]
-) -> tuple[Sequence[AgentSummary], Mapping[str, Sequence[AgentSummary]]]:
-    """Return who stands alone, and who together: alone those of the most calls, then others that are connected."""
-    if len(agents) <= MOST_PLACES:
-        return agents, {}
-    part: Counter[str] = Counter()
-    for call in calls:
-        part[call.agent] += call.tasks
-        part[call.caller] += call.tasks if call.caller_kind == "agent" else 0
-    seen = [one for one in agents if part[one.full_name] or one.status == "online"]
-    busiest = sorted(seen, key=lambda one: (-part[one.full_name], one.full_name))[:MOST_ALONE]
-    names = {one.full_name for one in busiest}
-    by_owner: defaultdict[str, list[AgentSummary]] = defaultdict(list)
-    for one in agents:
-        if one.full_name not in names:
-            by_owner[one.owner].append(one)
-    largest = sorted(by_owner, key=lambda owner: (-len(by_owner[owner]), owner))
-    kept = largest if len(largest) <= MOST_PLACES - MOST_ALONE else largest[: MOST_PLACES - MOST_ALONE - 1]
-    groups = {owner: by_owner[owner] for owner in sorted(kept)}
-    if rest := [one for owner in sorted(set(largest) - set(kept)) for one in by_owner[owner]]:
-        groups[""] = rest
-    return [one for one in agents if one.full_name in names], groups
 
 
 def _agent(one: AgentSummary) -> MapNode:
@@ -150,14 +165,13 @@ def _agent(one: AgentSummary) -> MapNode:
     )
 
 
-def _group(owner: str, members: Sequence[AgentSummary]) -> MapNode:
-    online = sum(one.status == "online" for one in members)
-    title = f"{plural(len(members), 'agent')} of {owner or 'others'}"
-    text = f"{number(online)} online, {number(len(members) - online)} not"
+def _group(one: AgentGroup) -> MapNode:
+    title = f"{plural(one.agents, 'agent')} of {one.owner or 'others'}"
+    text = f"{number(one.online)} online, {number(one.agents - one.online)} not"
     return MapNode(
-        key=f"{owner}/",
+        key=f"{one.owner}/",
         kind="group",
-        state="online" if online else "offline",
+        state="online" if one.online else "offline",
         title=_fitting(title),
         text=text,
         name=f"{title}: {text}",
@@ -206,12 +220,12 @@ def _links(nodes: Mapping[str, MapNode]) -> list[MapLine]:
     return found
 
 
-def _calls(nodes: Mapping[str, MapNode], stands: Mapping[str, str], calls: Sequence[CallCount]) -> list[MapLine]:
+def _calls(nodes: Mapping[str, MapNode], calls: Sequence[CallCount]) -> list[MapLine]:
     """Return a line from each who asks to each whom they ask; of those that are in no place, there is none."""
     summed: Counter[tuple[str, str]] = Counter()
     for call in calls:
-        caller = stands.get(call.caller) if call.caller_kind == "agent" else PLATFORM
-        asked = stands.get(call.agent)
+        caller = _place(nodes, call.caller) if call.caller_kind == "agent" else PLATFORM
+        asked = _place(nodes, call.agent)
         if caller is not None and asked is not None and caller != asked:
             summed[caller, asked] += call.tasks
     return [
@@ -223,6 +237,13 @@ def _calls(nodes: Mapping[str, MapNode], stands: Mapping[str, str], calls: Seque
         )
         for (caller, asked), tasks in sorted(summed.items())
     ]
+
+
+def _place(nodes: Mapping[str, MapNode], name: str) -> str | None:
+    """Return where an agent stands: alone, with the others of its owner, or with those of several; one gone nowhere."""
+    owner, slash, _ = name.partition("/")
+    places = (name, f"{owner}/", "/") if slash else ()
+    return next((one for one in places if one in nodes), None)
 
 
 def _way(begin: MapNode, end: MapNode) -> str:

@@ -151,7 +151,13 @@ async def test_what_is_listed_of_agents_and_tasks_is_what_the_predicate_shows(op
             visible = seen_by(user)
             names = [one.name for one in await store.agents.find(visible, limit=99)]
             assert names == [one.name for one in agents if visible.level(one) is not None]
-            assert sorted(await store.shares.seen(visible)) == sorted(f"agent_{name}" for name in names)
+            assert await store.shares.counted(visible) == ({ADA.name: len(names)} if names else {})
+            asked = [*(one.id for one in agents), "agent_none"]
+            assert await store.shares.seen(visible, asked) == {f"agent_{name}": f"ada/{name}" for name in names}
+            assert await store.shares.seen(visible, []) == {}
+            some = [one.full_name for one in agents[::2]]
+            named = await store.agents.find(visible, limit=99, names=[*some, "ada/none"])
+            assert [one.name for one in named] == [name for name in names if f"ada/{name}" in some]
             assert [one.name for one in await store.agents.find(visible, limit=2, after=f"ada/{names[0]}")] == names[
                 1:3
             ]

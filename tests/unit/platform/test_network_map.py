@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from agentic_atlas.platform.network_map import MOST_ALONE, MOST_PLACES, MapNode, NetworkMap, network_map
+from agentic_atlas.platform import network_map as picture
+from agentic_atlas.platform.network_map import MOST_ALONE, MOST_PLACES, MapNode, NetworkMap, in_turn, together
 from agentic_atlas.protocol.caller.agents import AgentSummary
 from agentic_atlas.protocol.caller.statistics import CallCount
 
@@ -41,6 +44,15 @@ def many(count: int, owners: int = 1) -> list[AgentSummary]:
         (summary(f"owner{n % owners}/agent{n:03}", "online" if n % 3 else "offline") for n in range(count)),
         key=lambda one: one.full_name,
     )
+
+
+def network_map(agents: Sequence[AgentSummary], calls: Sequence[CallCount]) -> NetworkMap:
+    """Make the picture as the overview does, of all agents that there are."""
+    online, alone = [one.full_name for one in agents if one.status == "online"], agents
+    if len(agents) > MOST_PLACES:
+        turns = in_turn(online, calls)[:MOST_ALONE]
+        alone = [one for one in agents if one.full_name in turns]
+    return picture.network_map(alone, together(Counter(one.owner for one in agents), online, alone), calls)
 
 
 def card(made: NetworkMap, key: str) -> MapNode:
@@ -127,6 +139,16 @@ def test_of_many_the_busiest_stand_alone_and_the_others_by_owner() -> None:
     assert calls(made) == [
         "owner1/agent001 asked owner0/agent198: 1 task", "owner1/agent199 asked owner0/agent198: 7 tasks",
     ]  # fmt: skip
+
+
+def test_it_is_the_turn_of_the_most_calls_then_of_who_is_there() -> None:
+    calls = [
+        asked("ada/a", "ada/b", 5),
+        asked("ada/c", "ada/b", 7),
+        asked("agt_gone", "ada/c"),
+        asked("eve", "ada/a", 1, "user"),
+    ]
+    assert in_turn(["ada/y", "ada/x", "ada/a"], calls) == ["ada/b", "ada/c", "ada/a", "ada/x", "ada/y"]
 
 
 def test_of_many_nobody_stands_alone_who_is_not_there_and_has_no_part() -> None:

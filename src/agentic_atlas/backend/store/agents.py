@@ -48,10 +48,15 @@ class SqlAgents:
         return await self._readers.run(lambda connection: _by_name(connection, f"{owner}/{name}"))
 
     async def find(
-        self, visible: Visible, *, limit: int, after: str | None = None, part: str = ""
+        self, visible: Visible, *, limit: int, after: str | None = None, part: str = "", names: Sequence[str] = ()
     ) -> list[AgentRecord]:
         """See the port."""
-        return await self._readers.run(lambda connection: _find(connection, visible, limit, after, part))
+        further = [] if after is None else [agents.c.full_name > after]
+        if part:
+            further.append(agents.c.full_name.contains(part, autoescape=True))
+        if names:
+            further.append(agents.c.full_name.in_(names))
+        return await self._readers.run(lambda connection: _find(connection, visible, limit, further))
 
     async def update(
         self,
@@ -143,11 +148,10 @@ def _by_name(connection: Connection, full_name: str) -> AgentRecord | None:
     return AGENTS.value(row) if row else None
 
 
-def _find(connection: Connection, visible: Visible, limit: int, after: str | None, part: str) -> list[AgentRecord]:
+def _find(
+    connection: Connection, visible: Visible, limit: int, further: Sequence[ColumnElement[bool]]
+) -> list[AgentRecord]:
     """Agents by full name: all, or a user's own and those that are shared with them, each part by its index."""
-    further = [] if after is None else [agents.c.full_name > after]
-    if part:
-        further.append(agents.c.full_name.contains(part, autoescape=True))
     ordered = [
         select(agents.c.id).where(*which, *further).order_by(agents.c.full_name).limit(limit).subquery()
         for which in whose(visible)

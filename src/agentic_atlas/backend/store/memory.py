@@ -280,10 +280,11 @@ class MemoryAgents:
         return next((agent for agent in self._agents.values() if (agent.owner, agent.name) == (owner, name)), None)
 
     async def find(
-        self, visible: Visible, *, limit: int, after: str | None = None, part: str = ""
+        self, visible: Visible, *, limit: int, after: str | None = None, part: str = "", names: Sequence[str] = ()
     ) -> list[AgentRecord]:
         """See the port."""
         theirs = [agent for agent in self._agents.values() if visible.level(agent) is not None]
+        theirs = [one for one in theirs if not names or one.full_name in names]
         theirs = [one for one in theirs if part in one.full_name and (after is None or one.full_name > after)]
         return sorted(theirs, key=lambda agent: agent.full_name)[:limit]
 

@@ -1,6 +1,7 @@
 """With whom agents are shared, and groups of users, in the dictionaries of `memory`."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -53,9 +54,14 @@ class MemoryShares:
         found = [(share, self._name(share.subject)) for share in agent.shares] if agent else []
         return sorted(((share, name) for share, name in found if name), key=lambda one: (one[1], one[0].subject))
 
-    async def seen(self, visible: Visible) -> list[str]:
+    async def counted(self, visible: Visible) -> Mapping[str, int]:
         """See the port."""
-        return [agent.id for agent in self._agents.values() if visible.level(agent) is not None]
+        return Counter(agent.owner for agent in self._agents.values() if visible.level(agent) is not None)
+
+    async def seen(self, visible: Visible, agent_ids: Collection[str]) -> Mapping[str, str]:
+        """See the port."""
+        asked = [self._agents[one] for one in agent_ids if one in self._agents]
+        return {agent.id: agent.full_name for agent in asked if visible.level(agent) is not None}
 
     def _name(self, subject: str) -> str:
         kind, _, id_ = subject.partition(":")

@@ -1,8 +1,9 @@
 """With whom agents are shared, and groups of users, behind the ports."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, Select, String, delete, func, insert, literal, select, union
+from sqlalchemy import Connection, Select, String, delete, func, insert, literal, select
 
 from agentic_atlas.backend.domain.records import EVERYONE, AccessLevel, Group, Share, Token, User
 from agentic_atlas.backend.ports import MOST_MEMBERS, MOST_MEMBERSHIPS, MOST_SHARES
@@ -14,6 +15,8 @@ from agentic_atlas.backend.store.tables import agent_shares, agents, group_membe
 from agentic_atlas.backend.store.tokens import end_unmanaged
 from agentic_atlas.backend.store.writer import Writer, statement
 from agentic_atlas.errors import Conflict, NotFound
+
+_IDS_AT_ONCE = 500
 
 
 class SqlShares:
@@ -35,9 +38,13 @@ class SqlShares:
         """See the port."""
         return await self._readers.run(lambda connection: _named(connection, agent_id))
 
-    async def seen(self, visible: Visible) -> list[str]:
+    async def counted(self, visible: Visible) -> Mapping[str, int]:
         """See the port."""
-        return await self._readers.run(lambda connection: _seen(connection, visible))
+        return await self._readers.run(lambda connection: _counted(connection, visible))
+
+    async def seen(self, visible: Visible, agent_ids: Collection[str]) -> Mapping[str, str]:
+        """See the port."""
+        return await self._readers.run(lambda connection: _seen(connection, visible, sorted(agent_ids)))
 
 
 class SqlGroups:
@@ -83,9 +90,26 @@ class SqlGroups:
         return await self._readers.run(lambda connection: _levels(connection, group_id))
 
 
-def _seen(connection: Connection, visible: Visible) -> list[str]:
-    """Each agent that is seen, once."""
-    return list(connection.scalars(union(*(select(agents.c.id).where(*which) for which in whose(visible)))))
+def _counted(connection: Connection, visible: Visible) -> dict[str, int]:
+    """How many agents of each owner are seen, of an index that has their full names: each begins with its owner's."""
+    found: Counter[str] = Counter()
+    for which in whose(visible):
+        theirs = select(func.min(agents.c.full_name), func.count()).where(*which).group_by(agents.c.owner_id)
+        for full_name, number in connection.execute(theirs):
+            owner = full_name.partition("/")[0]
+            # All of one's own are there already: a share with a group that one is in, or with everyone, adds none.
+            found[owner] = max(found[owner], number)
+    return found
+
+
+def _seen(connection: Connection, visible: Visible, agent_ids: Sequence[str]) -> dict[str, str]:
+    """The names of those of these agents that are seen."""
+    found: dict[str, str] = {}
+    for begin in range(0, len(agent_ids), _IDS_AT_ONCE):
+        some = agents.c.id.in_(agent_ids[begin : begin + _IDS_AT_ONCE])
+        for which in whose(visible):
+            found.update(connection.execute(select(agents.c.id, agents.c.full_name).where(some, *which)).all())
+    return found
 
 
 def _put(connection: Connection, agent_id: str, shares: Sequence[Share], now: float) -> list[Token]:

@@ -41,10 +41,16 @@ async def create(who: Principal, engine: Engine, name: str, description: str = "
 
 @use_case
 async def find(
-    who: Principal, engine: Engine, *, limit: int, after: str | None = None, part: str = ""
+    who: Principal,
+    engine: Engine,
+    *,
+    limit: int,
+    after: str | None = None,
+    part: str = "",
+    names: Sequence[str] = (),
 ) -> list[AgentSummary]:
-    """Return the agents the principal may see that have this part in their full name, by it."""
-    found = await engine.store.agents.find(who.visible, limit=limit, after=after, part=part)
+    """Return the agents the principal may see that have this part in their full name, by it; of names, those alone."""
+    found = await engine.store.agents.find(who.visible, limit=limit, after=after, part=part, names=names)
     skills = await engine.store.agents.skill_counts([agent.id for agent in found])
     return [_summary(who, engine, agent, skills.get(agent.id, 0)) for agent in found]
 
@@ -57,25 +63,32 @@ class AgentCounts(NamedTuple):
         online: those of them that are connected.
         slots: tasks that those can run at the same time.
         slots_used: that they run now.
+        owners: how many agents of each owner are seen, by the owner's name.
+        names: the full names of those that are online, in their order.
     """
 
     agents: int
     online: int
     slots: int
     slots_used: int
+    owners: Mapping[str, int]
+    names: Sequence[str]
 
 
 @use_case
 async def counted(who: Principal, engine: Engine) -> AgentCounts:
     """Return how many agents the principal may see, however many there are."""
-    seen = await engine.store.shares.seen(who.visible)
-    connected = engine.credit.beats.silent().keys() & seen
+    owners = await engine.store.shares.counted(who.visible)
+    connected = await engine.store.shares.seen(who.visible, engine.credit.beats.silent().keys())
     usage = [one for agent_id in connected for one in engine.credit.usage(agent_id)]
+    online = sorted(name for agent_id, name in connected.items() if engine.credit.online(agent_id) > 0)
     return AgentCounts(
-        agents=len(seen),
-        online=sum(engine.credit.online(agent_id) > 0 for agent_id in connected),
+        agents=sum(owners.values()),
+        online=len(online),
         slots=sum(one.slots for one in usage),
         slots_used=sum(one.used for one in usage),
+        owners=owners,
+        names=online,
     )
 
 

@@ -13,7 +13,7 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Request
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import HOME_PAGE, Whereabouts
-from agentic_atlas.platform.network_map import NetworkMap, network_map
+from agentic_atlas.platform.network_map import MOST_ALONE, MOST_PLACES, NetworkMap, in_turn, network_map, together
 from agentic_atlas.platform.page import PageGroup, View
 from agentic_atlas.platform.sparkline import Sparkline, sparkline
 from agentic_atlas.platform.templating import number
@@ -24,8 +24,6 @@ from agentic_atlas.protocol.caller.statistics import CallCount, FailureCount, St
 
 pages = PageGroup("overview")
 
-MOST: Final = 500
-"""Agents that the picture is made of, by name."""
 MOST_NEEDS: Final = 5
 """Things to do that are shown at once; the others open."""
 MOST_CODES: Final = 8
@@ -33,6 +31,8 @@ MOST_CODES: Final = 8
 MOST_CALLS: Final = 20
 """Pairs of who asks and who is asked in the table below the picture."""
 
+_MOST_ASKED: Final = 3 * MOST_ALONE
+"""Agents that may stand alone in the picture, as some of them are not there any more."""
 _LEAST_RATE: Final = 0.1
 """Tasks a minute below which no figure is written."""
 
@@ -139,21 +139,33 @@ async def overview(
 ) -> OverviewView:
     """Show how the network is."""
     async with turns.turn(who.user.id):
-        found = await agents.find(who, application, limit=MOST)
         counts = await agents.counted(who, application)
         needs = await attention.find(who, application)
         hour = await statistics.read(who, application)
-    return overview_of(found, counts, needs, hour, where.api_for(request.host))
+        alone = await _alone(application, who, counts, hour.callers)
+    return overview_of(alone, counts, needs, hour, where.api_for(request.host))
+
+
+async def _alone(
+    application: Application, who: Principal, counts: AgentCounts, calls: Sequence[CallCount]
+) -> Sequence[AgentSummary]:
+    """Return who stands alone in the picture, by name: all, or the busiest of more than fit."""
+    if counts.agents <= MOST_PLACES:
+        return await agents.find(who, application, limit=MOST_PLACES)
+    turns = in_turn(counts.names, calls)[:_MOST_ASKED]
+    found = await agents.find(who, application, limit=_MOST_ASKED, names=turns) if turns else []
+    first = sorted(found, key=lambda one: turns.index(one.full_name))[:MOST_ALONE]
+    return sorted(first, key=lambda one: one.full_name)
 
 
 def overview_of(
-    found: Sequence[AgentSummary],
+    alone: Sequence[AgentSummary],
     counts: AgentCounts,
     needs: Sequence[AttentionItem],
     hour: StatisticsInfo,
     url: str,
 ) -> OverviewView:
-    """Return what is shown of these agents and of how many there are, of what needs somebody, and of the last hour."""
+    """Return what is shown of agents and of those that stand alone, of what needs somebody, and of the last hour."""
     todo = [NeedRow(one, _ON_PAGES.get(one.kind, one.todo), path_of(one)) for one in needs]
     return OverviewView(
         needs=todo[:MOST_NEEDS],
@@ -167,7 +179,7 @@ def overview_of(
         hour=figures(hour),
         failures=failures_by_code(hour.failures)[:MOST_CODES],
         calls=hour.callers[:MOST_CALLS],
-        map=network_map(found, hour.callers),
+        map=network_map(alone, together(counts.owners, counts.names, alone), hour.callers),
         url=url,
     )
 

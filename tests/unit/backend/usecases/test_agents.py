@@ -63,9 +63,10 @@ async def test_all_agents_that_somebody_sees_are_counted_and_those_that_are_ther
     network.hears(Credit(ending, 3, 3, Holdup.DRAINING))
     await network.agent(ada, "gone")
     await network.submit(eve)
-    assert await agents.counted(ada, network.application) == (3, 1, 5, 0)
-    assert await agents.counted(eve, network.application) == (1, 1, 4, 1)
-    assert await agents.counted(root, network.application) == (4, 2, 9, 1)
+    assert await agents.counted(ada, network.application) == (3, 1, 5, 0, {"ada": 3}, ["ada/there"])
+    assert await agents.counted(eve, network.application) == (1, 1, 4, 1, {"eve": 1}, ["eve/hello"])
+    both = ["ada/there", "eve/hello"]
+    assert await agents.counted(root, network.application) == (4, 2, 9, 1, {"ada": 3, "eve": 1}, both)
 
 
 async def test_an_agent_is_shown_with_who_is_there_what_they_do_and_what_waits() -> None:

@@ -94,8 +94,10 @@ def test_what_needs_somebody_leads_to_where_it_is_done() -> None:
 def test_the_overview_counts_agents_and_shows_first_what_comes_first() -> None:
     agents = [summary("ada/a", slots_used=3), summary("ada/b", "offline")]
     needs = [item("agent", f"ada/{n}") for n in range(MOST_NEEDS + 2)]
-    made = overview_of(agents, AgentCounts(5_000, 1, 4, 3), needs, an_hour(counted()), "http://atlas")
-    assert (made.agents, made.online, made.slots, made.slots_used) == (5_000, 1, 4, 3)
+    made = overview_of(
+        agents, AgentCounts(2, 1, 4, 3, {"ada": 2}, ["ada/a"]), needs, an_hour(counted()), "http://atlas"
+    )
+    assert (made.agents, made.online, made.slots, made.slots_used) == (2, 1, 4, 3)
     assert (made.waiting, made.running) == (3, 2)
     assert (len(made.needs), len(made.more_needs)) == (MOST_NEEDS, 2)
     assert {one.key for one in made.map.nodes} == {"platform", "router", "ada/a", "ada/b"}
