@@ -10,7 +10,7 @@ from agentic_atlas.protocol.messages import LogLine
 
 
 class KeptLines:
-    """Implements `backend.ports.AgentLogs`.
+    """As `backend.engine.logs.LogBook`.
 
     Attributes:
         dropped: by instance, how many lines it says that it has dropped.
@@ -27,7 +27,7 @@ class KeptLines:
         self._news = asyncio.Event()
 
     async def keep(self, agent_id: str, instance_id: str, first: int, lines: Sequence[LogLine], dropped: int) -> int:
-        """See the port."""
+        """See `LogBook.keep`."""
         await self.keeping.wait()
         if self.failing is not None:
             raise self.failing

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from agentic_atlas.backend.domain.logs import LogLimits
 from agentic_atlas.backend.engine.census import OpenLimits
 from agentic_atlas.backend.engine.engine import EngineSettings, TokenTerms
 from agentic_atlas.backend.engine.logged_in import SessionTimes
@@ -150,6 +151,9 @@ OF_PARTS: Final[Mapping[str, tuple[type, Meta]]] = {
     "open_tasks": (OpenLimits, _TASKS),
     "watchers_per_task": (EngineSettings, Meta(ge=1, le=100_000)),
     "watchers_per_key": (EngineSettings, Meta(ge=1, le=100_000)),
+    "logs_age": (LogLimits, Meta(ge=60, le=10 * LONGEST)),
+    "logs_agent_bytes": (LogLimits, Meta(ge=1_000_000, le=10**12)),
+    "logs_bytes": (LogLimits, Meta(ge=1_000_000, le=10**13)),
     "requests_per_second": (EngineSettings, Meta(ge=0, le=100_000)),
 }
 """What may be set, of which part, and within which bounds; all else of the parts is for whoever builds a network, and
@@ -207,6 +211,7 @@ def read(
             open=_part(OpenLimits, values),
             tokens=_part(TokenTerms, values),
             sessions=_part(SessionTimes, values),
+            logs=_part(LogLimits, values),
             **_chosen(EngineSettings, values),
         ),
     )

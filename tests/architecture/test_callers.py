@@ -36,7 +36,7 @@ CALLED_FROM_OUTSIDE = {
     "a bus between router and backend": {"from_router", "to_router"},
     "whoever changes the signing key, by a program": {"save_ring", "KeyRing.rotate"},
     "the documentation, and tests of the wire": {"MESSAGES", "LINES"},
-    "tests": {"MemoryStore"},
+    "tests": {"MemoryStore", "MemoryLogs"},
 }
 """By whom, and what: a name, or a class and its method."""
 

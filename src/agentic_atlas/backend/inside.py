@@ -257,8 +257,8 @@ class RouterRequests:
                 up_to = await self._engine.logs.keep(
                     instance.agent_id, instance.instance_id, said.first, said.lines, said.dropped
                 )
-        except AtlasError as error:
-            self._log.warning("agent_logs_not_kept", agent=instance.agent_id, code=error.code)
+        except AtlasError:
+            pass  # which the one who keeps them has told of, once: the agent says them again
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
             self._log.error("agent_logs_failed", agent=instance.agent_id, exc_info=bug)
         self._engine.router.say(LogsKept(instance, up_to))

@@ -13,6 +13,15 @@ import msgspec
 from agentic_atlas.backend.accounts import Accounts, Sessions
 from agentic_atlas.backend.domain.audit import AuditEvent, ChainHead
 from agentic_atlas.backend.domain.lifecycle import Change
+from agentic_atlas.backend.domain.logs import (
+    KeptBatch,
+    LogBatch,
+    LogFilter,
+    LogFinds,
+    LogLimits,
+    LogSight,
+    TaskOwner,
+)
 from agentic_atlas.backend.domain.people import Entry, Invitation
 from agentic_atlas.backend.domain.records import (
     AccessLevel,
@@ -39,7 +48,6 @@ from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, Audit
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.system import LimitInfo, ServerInfo
 from agentic_atlas.protocol.inside.messages import InstanceRef, ToRouter
-from agentic_atlas.protocol.messages import LogLine
 from agentic_atlas.protocol.schemas import Cost
 from agentic_atlas.protocol.tasks import TaskState
 
@@ -694,6 +702,9 @@ class Traces(Protocol):
         object.
         """
 
+    async def owners(self, task_ids: Collection[str]) -> Mapping[str, TaskOwner]:
+        """Return whose these tasks are, by id; those that there are."""
+
 
 class Statistics(Protocol):
     """Counts of tasks that have ended, kept for 31 days; of each minute for 3 hours, then of each hour for a week."""
@@ -790,19 +801,34 @@ class Store(Protocol):
         """Return when a read works. Raises Unavailable otherwise."""
 
 
-class AgentLogs(Protocol):
-    """Keeps the lines of agents' logs, apart from all else: no task ever waits for it."""
+class LogStore(Protocol):
+    """The lines of agents' logs, kept apart from all else: no task ever waits for it.
 
-    async def keep(self, agent_id: str, instance_id: str, first: int, lines: Sequence[LogLine], dropped: int) -> int:
-        """Keep those of these lines that are not kept yet, and return the number up to which all of the instance's are.
+    Each may raise Unavailable: nothing was done then, and it may be asked again.
+    """
 
-        `first` is the number of the first of them: each instance numbers its own, 1, 2, …. Lines up to the number that
-        was returned last are there already, and are passed over. Numbers may be left out; `dropped` is how many lines
-        the instance has dropped so far. Of one instance there is one call at a time.
+    async def append(self, batches: Sequence[LogBatch], now: float, limits: LogLimits) -> list[KeptBatch]:
+        """Keep what is new in these, and return what became of each; what is kept outlives the process.
 
-        Raises:
-            Unavailable: they can't be kept now; they come again.
+        Lines up to the last number of their instance that is kept are there already, and are passed over.
         """
+
+    async def find(self, which: LogFilter, sight: LogSight, *, limit: int, before: str | None = None) -> LogFinds:
+        """Return lines that are looked for and seen, newest first; of an instance in the order of their numbers.
+
+        A part may have less than `limit`, or nothing, and more may follow: where much is looked at for little that
+        fits, it ends early and says up to when it has looked. `before` is its cursor. Raises InvalidInput
+        (`invalid_cursor`) for one that is not ours.
+        """
+
+    async def trim(self, now: float, limits: LogLimits) -> bool:
+        """Remove some of what is too old or too much, oldest first; tell whether there may be more of it."""
+
+    async def forget(self, agent_id: str) -> None:
+        """Remove all lines of an agent."""
+
+    async def agents(self) -> list[str]:
+        """Return the ids of the agents of which there are lines."""
 
 
 class Backups(Protocol):

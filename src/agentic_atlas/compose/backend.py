@@ -12,7 +12,7 @@ from agentic_atlas.backend.archive.manifest import KEYS
 from agentic_atlas.backend.checker.schemas import JsonSchemas
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.engine.engine import Engine, World
-from agentic_atlas.backend.ports import Checker, RouterPort
+from agentic_atlas.backend.ports import Checker, LogStore, RouterPort
 from agentic_atlas.backend.store.database import SqlStore
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.compose.audit import ARCHIVES, HeadFile
@@ -30,6 +30,7 @@ class Neighbours:
 
     checker: Checker
     passwords: Passwords
+    logs: LogStore
     sign_on: SignOn | None = None
     certificate: Certificate | None = None
 
@@ -60,6 +61,7 @@ async def build(
         key_store=KeyFolder(keys),
         heads=HeadFile(keys, settings.data_dir / ARCHIVES, load_or_create_audit_key(keys, wall()), network, log),
         sign_on=neighbours.sign_on,
+        logs=neighbours.logs,
         server=RunningServer(settings, neighbours.certificate, clock),
         pacer=pacer,
     )

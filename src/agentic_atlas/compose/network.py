@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
@@ -31,6 +31,7 @@ from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.rights import insufficient
 from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.backend.store.lock import owner
+from agentic_atlas.backend.store.logs import open_logs
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose import http, reachable
 from agentic_atlas.compose.addresses import Addresses, addresses, check_exposure
@@ -48,6 +49,9 @@ from agentic_atlas.settings import Settings
 from agentic_atlas.transport.crowd import Crowd, raise_limit
 from agentic_atlas.transport.limiter import ConnectionLimiter
 from agentic_atlas.transport.server import Listener
+
+LOGS: Final = "logs.sqlite3"
+"""File with the lines of agents' logs, in the data folder. Backups leave it out."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,10 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
             for note in store.notes:
                 log.debug("store_noted", says=note)
             with hashing() as passwords:
-                async with checking(python_environ()) as checker:
+                async with checking(python_environ()) as checker, open_logs(settings.data_dir / LOGS) as logs:
                     incoming, beside = (
                         Listening(api_socket, certificate),
-                        Neighbours(checker, passwords, provider, certificate),
+                        Neighbours(checker, passwords, logs, provider, certificate),
                     )
                     async with _running(settings, log, store, ring, ids, incoming, beside) as up:
                         yield up

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from agentic_atlas.backend.domain import lifecycle
+from agentic_atlas.backend.domain.logs import TaskOwner
 from agentic_atlas.backend.domain.records import Task, TaskEventKind
 from agentic_atlas.protocol.tasks import Loss
 from tests.conformance.store.conftest import Open
@@ -74,3 +75,13 @@ async def test_what_is_said_of_artifacts_is_told_unless_it_is_long(opened: Open)
             await store.tasks.change("task_00000001", made)
         found = await store.traces.steps([("task_00000001", 4)], cuts_of="task_00000001")
         assert [one.data for one in found if one.kind is TaskEventKind.ARTIFACT] == [b'{"name":"a"}', b"{}"]
+
+
+async def test_of_tasks_it_is_told_whose_they_are(opened: Open) -> None:
+    async with opened() as store:
+        change = submitted(1)
+        await store.tasks.add(change)
+        task = change.task
+        owner = TaskOwner(task.agent_id, task.owner_id, task.caller.id, task.trace_id)
+        assert await store.traces.owners(["task_none", task.id]) == {task.id: owner}
+        assert await store.traces.owners([]) == {}

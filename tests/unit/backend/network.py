@@ -23,6 +23,7 @@ from agentic_atlas.backend.domain.records import AgentRecord, ApiKey, Role, Skil
 from agentic_atlas.backend.engine import submission
 from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
 from agentic_atlas.backend.inside import RouterDoor
+from agentic_atlas.backend.ports import LogStore
 from agentic_atlas.backend.rights import AgentToken, Principal
 from agentic_atlas.backend.store.memory import MemoryStore
 from agentic_atlas.backend.usecases.application import Application
@@ -129,7 +130,9 @@ class Plain:
 class Network:
     """An engine with what a test needs to set it going; `before` is one whose process has ended."""
 
-    def __init__(self, settings: EngineSettings | None = None, *, before: Network | None = None) -> None:
+    def __init__(
+        self, settings: EngineSettings | None = None, *, before: Network | None = None, logs: LogStore | None = None
+    ) -> None:
         self._numbers = before._numbers if before else count(1)
         self.keys = KeyShelf()
         self.clock, self.router, self.log, self.shelf = Clock(), Told(), MemoryLog(), Shelf()
@@ -150,6 +153,7 @@ class Network:
             backups=self.shelf,
             key_store=self.keys,
             passwords=self.passwords,
+            logs=logs,
             # Whoever asks for more at once than there may be in a second waits for one.
             pacer=lambda most: lambda _, times: float(times > most),
         )

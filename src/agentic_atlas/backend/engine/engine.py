@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agentic_atlas.backend.accounts import Passwords, SignOn
+from agentic_atlas.backend.domain.logs import LogLimits
 from agentic_atlas.backend.engine.absence import Absence
 from agentic_atlas.backend.engine.access import Access, Registry
 from agentic_atlas.backend.engine.audit import AuditTrail
@@ -22,6 +23,7 @@ from agentic_atlas.backend.engine.feed import Feed
 from agentic_atlas.backend.engine.key_uses import KeyUses
 from agentic_atlas.backend.engine.logged_in import SessionTimes
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
+from agentic_atlas.backend.engine.logs import LogBook
 from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.people import People
 from agentic_atlas.backend.engine.rollups import RollUps
@@ -30,13 +32,13 @@ from agentic_atlas.backend.engine.signing import Signing
 from agentic_atlas.backend.engine.verification import Verification
 from agentic_atlas.backend.engine.watchers import Watchers
 from agentic_atlas.backend.ports import (
-    AgentLogs,
     AuditHeads,
     Backups,
     Clock,
     FaultLog,
     Ids,
     KeyStore,
+    LogStore,
     Pace,
     RouterPort,
     Schemas,
@@ -84,6 +86,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """How long agents' tokens are good for."""
     sessions: SessionTimes = SessionTimes()
     """How long people stay logged in."""
+    logs: LogLimits = LogLimits()
+    """How much is kept of agents' logs."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class World:
     sign_on: SignOn | None = None
     server: ServerProcess | None = None
     """None: there is none of its own."""
-    logs: AgentLogs | None = None
+    logs: LogStore | None = None
     """None: no lines of agents' logs are kept, and agents are told not to send any."""
     pacer: Callable[[int], Pace] | None = None
     """Makes what counts requests, of which there may be so many in a second. None: nobody's are counted."""
@@ -149,7 +153,8 @@ class Engine:
     rollups: RollUps
     people: People
     server: ServerProcess | None
-    logs: AgentLogs | None
+    logs: LogBook | None
+    """None: nothing that agents say is kept."""
     pace: Pace | None
     """How often somebody may ask. None: as often as they like."""
 
@@ -198,7 +203,7 @@ class Engine:
             verification=Verification(trail, clock),
             people=people,
             server=world.server,
-            logs=world.logs,
+            logs=LogBook(world.logs, store, changes, clock, log, settings.logs) if world.logs is not None else None,
             pace=world.pacer(settings.requests_per_second) if world.pacer and settings.requests_per_second else None,
         )
 
@@ -228,6 +233,8 @@ class Engine:
             own = (self.monitor, self.circles, self.sightings, self.trail, self.verification, self.rollups)
             for life in (self.dispatcher.deadlines, *own):
                 group.create_task(life.run())
+            if self.logs is not None:
+                group.create_task(self.logs.run())
             await asyncio.sleep(grace)
             self.absence.nobody_came()
 

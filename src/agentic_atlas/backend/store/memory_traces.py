@@ -1,9 +1,10 @@
 """What happened to the tasks of a trace, in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from agentic_atlas.backend.domain.logs import TaskOwner
 from agentic_atlas.backend.domain.records import TaskEvent, TaskEventKind
 from agentic_atlas.backend.ports import MOST_TOLD, SAYING, STEPS, Tasks
 
@@ -22,6 +23,15 @@ class MemoryTraces:
             found += await self._tasks().events(task_id, limit=last, most_bytes=1 << 40)
         told = (one if _said(one, cuts_of) else replace(one, data=b"{}") for one in found)
         return [one for one in told if one.kind in STEPS]
+
+    async def owners(self, task_ids: Collection[str]) -> Mapping[str, TaskOwner]:
+        """See the port."""
+        found = [await self._tasks().get(id_) for id_ in task_ids]
+        return {
+            task.id: TaskOwner(task.agent_id, task.owner_id, task.caller.id, task.trace_id)
+            for task in found
+            if task is not None
+        }
 
 
 def _said(event: TaskEvent, cuts_of: str) -> bool:

@@ -50,6 +50,19 @@ _WRITER = (
     # Pages of the log, 32 MB, after which they are written to their places: most were written again meanwhile.
     "PRAGMA wal_autocheckpoint = 8000",
 )
+LOG_WRITER = (
+    UNTRUSTING,
+    "PRAGMA journal_mode = WAL",
+    # What is committed is the system's, and outlives this process; see `store.logs`.
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA journal_size_limit = 16777216",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA cache_size = -8192",
+    # 8 MB: what is written to its places at once is waited for, and commits of tasks may wait for the same disk.
+    "PRAGMA wal_autocheckpoint = 2000",
+)
+"""Of a database with the lines of logs."""
 _READER = (
     UNTRUSTING,
     "PRAGMA query_only = ON",
@@ -144,11 +157,17 @@ def examine(path: Path) -> None:
         raise ConfigurationError(f"{path} can't be used ({state}); if it is damaged, restore it from a backup")
 
 
-def writing_engine(path: Path | None) -> Engine:
+def damaged(error: BaseException | None) -> bool:
+    """Tell whether the driver says that a file is no database, or not whole."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def writing_engine(path: Path | None, pragmas: tuple[str, ...] = _WRITER) -> Engine:
     """Return an engine with the one connection that writes; None: a database in memory, which ends with it."""
     uri = "file::memory:" if path is None else f"{path.absolute().as_uri()}?mode=rw"
     engine = create_engine(
-        "sqlite://", creator=lambda: _connect(uri, _WRITER), poolclass=StaticPool, hide_parameters=True
+        "sqlite://", creator=lambda: _connect(uri, pragmas), poolclass=StaticPool, hide_parameters=True
     )
     event.listen(engine, "begin", _BEGIN_WRITING)
     return engine

@@ -1,16 +1,17 @@
 """What happened to the tasks of a trace, without what their agents reported meanwhile."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Integer, and_, bindparam, case, func, literal_column, select
 
+from agentic_atlas.backend.domain.logs import TaskOwner
 from agentic_atlas.backend.domain.records import TaskEvent, TaskEventKind
 from agentic_atlas.backend.ports import MOST_TOLD, SAYING, STEPS
 from agentic_atlas.backend.store.readers import Readers
 from agentic_atlas.backend.store.rows import EVENTS, Prepared
-from agentic_atlas.backend.store.tables import events
+from agentic_atlas.backend.store.tables import events, tasks
 
 FIRST: Final = 200
 """Events at the beginning of a task that are looked at for what happened."""
@@ -23,6 +24,8 @@ MANY: Final = 20_000
 """Events of a whole trace after which only few of each further task are told."""
 FEW: Final = 10
 """How many of those at its beginning are looked at then, and how many at its end."""
+_OWNERS: Final = 1_000
+"""Tasks that are read by one query of whose they are."""
 _EMPTY: Final = "X'7B7D'"
 _BETWEEN: Final = frozenset((TaskEventKind.CONNECTION, TaskEventKind.ARTIFACT))
 
@@ -36,6 +39,21 @@ class SqlTraces:
     async def steps(self, lasts: Sequence[tuple[str, int]], cuts_of: str = "") -> list[TaskEvent]:
         """See the port."""
         return await self._readers.run(lambda connection: list(_steps(connection, lasts, cuts_of)))
+
+    async def owners(self, task_ids: Collection[str]) -> Mapping[str, TaskOwner]:
+        """See the port."""
+        wanted = list(task_ids)
+        return await self._readers.run(lambda connection: _owners(connection, wanted))
+
+
+def _owners(connection: Connection, task_ids: Sequence[str]) -> dict[str, TaskOwner]:
+    """Whose tasks are, some hundred at a time."""
+    columns = (tasks.c.id, tasks.c.agent_id, tasks.c.owner_id, tasks.c.caller_id, tasks.c.trace_id)
+    found: dict[str, TaskOwner] = {}
+    for start in range(0, len(task_ids), _OWNERS):
+        query = select(*columns).where(tasks.c.id.in_(task_ids[start : start + _OWNERS]))
+        found |= {id_: TaskOwner(*whose) for id_, *whose in connection.execute(query)}
+    return found
 
 
 def _steps(connection: Connection, lasts: Sequence[tuple[str, int]], cuts_of: str) -> Iterator[TaskEvent]:

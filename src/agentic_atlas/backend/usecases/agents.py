@@ -206,7 +206,8 @@ async def unshare(
 
 @use_case
 async def delete(who: Principal, engine: Engine, name: str) -> AgentRecord:
-    """Remove an agent with its tokens, and close its connections; its tasks stay. Returns it as it was.
+    """Remove an agent with its tokens, and close its connections; its tasks stay, and the lines of its log
+    do not. Returns it as it was.
 
     Raises:
         NotFound: there is no such agent. Forbidden: it is not their own.
@@ -218,6 +219,8 @@ async def delete(who: Principal, engine: Engine, name: str) -> AgentRecord:
     engine.changes.agent(agent.id, agent)
     engine.router.say(ShutOut(agent.id, "agent_deleted"))
     await _end_tasks(engine, agent)
+    if engine.logs is not None:
+        await engine.logs.forget(agent.id)
     return agent
 
 
