@@ -135,3 +135,55 @@ def test_people_and_groups_are_managed_without_a_script(peopled: Platform, opene
         page.get_by_role("link", name="admin", exact=True).click()
         expect(page.get_by_text("Nobody takes their own rights away")).to_be_visible()
         assert [fault for fault in one.faults if "422" not in fault] == []
+
+
+def test_settings_keep_up_with_what_is_done_elsewhere(peopled: Platform, opened: Browser) -> None:
+    with (
+        window(opened, peopled) as one,
+        window(opened, peopled) as elsewhere,
+        Client(peopled.url, api_key=peopled.api_key) as atlas,
+    ):
+        log_in(one)
+        page = one.go("/settings/sessions")
+        rows = page.get_by_role("region", name="Your sessions").locator("tbody tr")
+        expect(rows.filter(has_text="this one")).to_have_count(1)
+        before = rows.count()
+        log_in(elsewhere)
+        expect(rows).to_have_count(before + 1)
+        elsewhere.go("/settings/sessions").get_by_role("button", name="Log out").click()
+        expect(rows).to_have_count(before)
+
+        page = one.go("/settings/keys")
+        made = atlas.keys.create("nightly")
+        row = page.get_by_role("row", name="nightly")
+        expect(row).to_be_visible()
+        # What is asked stays open while something else changes.
+        row.get_by_role("button", name="Revoke").click()
+        other = atlas.keys.create("hourly")
+        expect(page.get_by_role("row", name="hourly")).to_be_visible()
+        expect(page.get_by_role("dialog", name="Revoke nightly?")).to_be_visible()
+        page.get_by_role("button", name="Cancel").locator("visible=true").click()
+        for key in (made, other):
+            atlas.keys.revoke(key.id)
+        expect(page.get_by_role("region", name="API keys", exact=True).get_by_text("nightly")).to_have_count(0)
+
+        page = one.go("/settings/people")
+        atlas.people.invite("zoe")
+        expect(page.get_by_role("row", name="zoe").first).to_contain_text("invited")
+        expect(page.get_by_role("button", name="Withdraw the link for zoe")).to_be_visible()
+        page.get_by_role("search").get_by_label("Who").fill("ZO")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_role("region", name="Users by name").locator("tbody tr")).to_have_count(1)
+        atlas.people.update("zoe", disabled=True)
+        expect(page.get_by_role("row", name="zoe").first).to_contain_text("disabled")
+
+        page = one.go("/settings/audit")
+        first = page.locator(".log li").first
+        seq = first.get_attribute("id")
+        first.locator("summary").click()
+        atlas.people.update("zoe", disabled=False)
+        expect(page.locator(".log li").first.locator("summary")).to_contain_text("zoe")
+        expect(page.locator(".log li").first).not_to_have_attribute("id", seq or "")
+        expect(page.locator(f"#{seq} details")).to_have_attribute("open", "")
+        assert one.violations() == []
+        assert one.faults == []

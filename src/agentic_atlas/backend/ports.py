@@ -538,8 +538,8 @@ class Users(Protocol):
     async def by_name(self, name: str) -> User | None:
         """Return the user of this name."""
 
-    async def find(self, *, limit: int, after: str | None = None) -> list[User]:
-        """Return users by name, from the one after `after`."""
+    async def find(self, *, limit: int, after: str | None = None, part: str = "") -> list[User]:
+        """Return users who have this part in their name, by it, from the one after `after`."""
 
     async def update(
         self, user_id: str, now: float, *, role: Role | None = None, disabled_at: float | None = None

@@ -120,6 +120,9 @@ async def test_users_are_listed_by_name_in_parts(opened: Open) -> None:
         assert [user.name for user in await store.users.find(limit=10)] == ["ada", "bob", "cy", "eve"]
         assert [user.name for user in await store.users.find(limit=2, after="ada")] == ["bob", "cy"]
         assert await store.users.find(limit=2, after="eve") == []
+        assert [user.name for user in await store.users.find(limit=9, part="e")] == ["eve"]
+        assert await store.users.find(limit=9, after="eve", part="e") == []
+        assert await store.users.find(limit=9, part="%") == []
 
 
 async def test_a_users_update_changes_what_is_given(opened: Open) -> None:

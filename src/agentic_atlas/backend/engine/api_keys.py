@@ -53,4 +53,5 @@ async def issue_key(
     )
     if not await engine.store.users.add_key(key, login):
         raise login_failed()
+    engine.changes.account(user.id)
     return key, secret

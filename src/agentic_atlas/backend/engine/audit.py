@@ -115,7 +115,11 @@ class _Refusals:
 
 
 class AuditTrail:
-    """Writes what happens into the audit log, and keeps the log's head outside of it. Belongs to one event loop."""
+    """Writes what happens into the audit log, and keeps the log's head outside of it. Belongs to one event loop.
+
+    Attributes:
+        noticed: is called when rows were written.
+    """
 
     def __init__(
         self,
@@ -126,6 +130,7 @@ class AuditTrail:
         log: FaultLog,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self.noticed: Callable[[], None] = lambda: None
         self._network = network
         self._audit = audit
         self._heads = heads
@@ -353,6 +358,7 @@ class AuditTrail:
             self._head, why = write.result()
             if why is not None:
                 self._log.error("audit_broken", why=why)
+            self.noticed()
             return
         later_on = isinstance(error, Busy | Unavailable)
         if not self._faulty:

@@ -61,6 +61,9 @@ class Told(msgspec.Struct, frozen=True):
         tasks: by id.
         agents: by id; each as it was before, where that decides who may know of it.
         tokens: ids of the agents whose tokens changed.
+        accounts: ids of the users who come in by something else, or may do something else; empty: of none, but what
+            administrators see of all of them.
+        audited: the audit log has further rows.
     """
 
     seq: int
@@ -68,11 +71,13 @@ class Told(msgspec.Struct, frozen=True):
     tasks: dict[str, TaskSeen] = {}
     agents: dict[str, AgentRecord | None] = {}
     tokens: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    audited: bool = False
 
     @property
     def size(self) -> int:
         """How many changes these are."""
-        return len(self.tasks) + len(self.agents) + len(self.tokens)
+        return len(self.tasks) + len(self.agents) + len(self.tokens) + len(self.accounts) + self.audited
 
 
 class Changes:
@@ -86,6 +91,8 @@ class Changes:
         self._tasks: dict[str, TaskSeen] = {}
         self._changed: dict[str, AgentRecord | None] = {}
         self._tokens: set[str] = set()
+        self._accounts: set[str] = set()
+        self._audited = False
         self._everything = False
         self._busy: tuple[set[str], set[str]] = set(), set()
         """Agents whose tasks changed: before the last look at them, and since."""
@@ -119,6 +126,20 @@ class Changes:
         self._feed.count()
         if self._watching:
             self._tokens.add(agent_id)
+            self._gather()
+
+    def account(self, *user_ids: str) -> None:
+        """What these users come in by, or may, is different; none of them: something that administrators alone see."""
+        self._feed.count()
+        if self._watching:
+            self._accounts.update(user_ids or ("",))
+            self._gather()
+
+    def audited(self) -> None:
+        """The audit log has further rows."""
+        self._feed.count()
+        if self._watching:
+            self._audited = True
             self._gather()
 
     def everything(self) -> None:
@@ -224,7 +245,7 @@ class Changes:
             self._gather()
 
     def _gather(self) -> None:
-        if len(self._tasks) + len(self._changed) + len(self._tokens) > MOST_TOLD:
+        if len(self._tasks) + len(self._changed) + len(self._tokens) + len(self._accounts) > MOST_TOLD:
             self._take()
             self._everything = True
         if self._timer is None:
@@ -246,8 +267,17 @@ class Changes:
 
     def _take(self) -> Told:
         """Return what was gathered, and begin anew."""
-        told = Told(self._feed.told, self._everything, self._tasks, self._changed, frozenset(self._tokens))
-        self._tasks, self._changed, self._tokens, self._everything = {}, {}, set(), False
+        told = Told(
+            self._feed.told,
+            self._everything,
+            self._tasks,
+            self._changed,
+            frozenset(self._tokens),
+            frozenset(self._accounts),
+            self._audited,
+        )
+        self._tasks, self._changed, self._tokens, self._accounts = {}, {}, set(), set()
+        self._everything = self._audited = False
         return told
 
 
@@ -257,10 +287,12 @@ def _together(found: Sequence[Told], seq: int) -> Told:
         return found[0]
     tasks: dict[str, TaskSeen] = {}
     agents: dict[str, AgentRecord | None] = {}
-    tokens: set[str] = set()
+    tokens, accounts = set[str](), set[str]()
     for one in found:
         tasks |= one.tasks
         agents |= {agent_id: was or agents.get(agent_id) for agent_id, was in one.agents.items()}
         tokens |= one.tokens
-    everything = any(one.everything for one in found)
-    return Told(found[-1].seq if found else seq, everything, tasks, agents, frozenset(tokens))
+        accounts |= one.accounts
+    everything, audited = any(one.everything for one in found), any(one.audited for one in found)
+    seq = found[-1].seq if found else seq
+    return Told(seq, everything, tasks, agents, frozenset(tokens), frozenset(accounts), audited)

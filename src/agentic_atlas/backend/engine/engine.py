@@ -170,7 +170,7 @@ class Engine:
         people = People(store, world.passwords, clock, settings.sessions, feed, world.sign_on)
         changes = Changes(feed, store.agents)
         trail = AuditTrail(network, store.audit, world.heads, clock, log)
-        credit.noticed = changes.agent
+        credit.noticed, trail.noticed = changes.agent, changes.audited
         dispatcher = Dispatcher(store.tasks, credit, router, feed, clock, log, Census(settings.open))
         return Engine(
             store=store,

@@ -26,4 +26,5 @@ async def issue_invitation(
     invitation = Invitation(engine.ids("inv"), user.id, digest(secret), now, now + lifetime, made_by)
     if not await engine.store.accounts.invite(invitation, user.role):
         raise Conflict(f"{user.name} has just been changed: look again, and invite them then")
+    engine.changes.account(user.id)
     return invitation, secret

@@ -600,9 +600,9 @@ class MemoryUsers:
         """See the port."""
         return next((user for user in self._users.values() if user.name == name), None)
 
-    async def find(self, *, limit: int, after: str | None = None) -> list[User]:
+    async def find(self, *, limit: int, after: str | None = None, part: str = "") -> list[User]:
         """See the port."""
-        found = [user for user in self._users.values() if after is None or user.name > after]
+        found = [user for user in self._users.values() if part in user.name and (after is None or user.name > after)]
         return sorted(found, key=lambda user: user.name)[:limit]
 
     async def update(

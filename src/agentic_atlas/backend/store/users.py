@@ -36,9 +36,9 @@ class SqlUsers:
         """See the port."""
         return await self._readers.run(lambda connection: _by_name(connection, name))
 
-    async def find(self, *, limit: int, after: str | None = None) -> list[User]:
+    async def find(self, *, limit: int, after: str | None = None, part: str = "") -> list[User]:
         """See the port."""
-        return await self._readers.run(lambda connection: _find(connection, limit, after))
+        return await self._readers.run(lambda connection: _find(connection, limit, after, part))
 
     async def update(
         self, user_id: str, now: float, *, role: Role | None = None, disabled_at: float | None = None
@@ -102,9 +102,11 @@ def _by_name(connection: Connection, name: str) -> User | None:
     return USERS.value(row) if row else None
 
 
-def _find(connection: Connection, limit: int, after: str | None) -> list[User]:
+def _find(connection: Connection, limit: int, after: str | None, part: str) -> list[User]:
     """Users by name."""
     query = select(*USERS.read).order_by(users.c.name).limit(limit)
+    if part:
+        query = query.where(users.c.name.contains(part, autoescape=True))
     if after is not None:
         query = query.where(users.c.name > after)
     return [USERS.value(row) for row in connection.execute(query)]

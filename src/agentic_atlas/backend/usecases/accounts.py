@@ -60,6 +60,7 @@ async def change_password(who: Principal, engine: Engine, current: str, new: str
         raise not_your_password()
     engine.access.forget()
     engine.people.logged_out(ended)
+    engine.changes.account(who.user.id)
     return len(ended[0]), len(ended[1])
 
 
@@ -102,6 +103,7 @@ async def confirm(who: Principal, engine: Engine, code: str) -> list[str]:
     amend = confirm_totp(account.totp, step, tuple(map(recovery_digest, codes)), now)
     if await engine.store.accounts.change(who.user.id, amend) is None:
         raise Conflict("these one-time passwords were confirmed already", code="totp_on")
+    engine.changes.account(who.user.id)
     return codes
 
 
@@ -111,6 +113,7 @@ async def disenrol(who: Principal, engine: Engine, password: str, visitor: Visit
     account = await engine.people.confirmed(who.user, password, visitor)
     if await engine.store.accounts.change(who.user.id, unless_password_changed(account, end_totp)) is None:
         raise not_your_password()
+    engine.changes.account(who.user.id)
 
 
 @use_case
@@ -123,4 +126,5 @@ async def reset_totp(who: Principal, engine: Engine, name: str) -> User:
     user = await engine.access.user(name)
     require_other(who, user, _INSTEAD)
     await engine.store.accounts.change(user.id, end_totp)
+    engine.changes.account(user.id)
     return user

@@ -78,6 +78,9 @@ async def _signal(who: Principal, engine: Engine, after: int) -> tuple[ChangeSig
         agents=await _agents(who, engine, told),
         tokens=await _tokens(who, engine, told),
         questions=any(one.asked for one in seen),
+        account=who.user.id in told.accounts,
+        people=bool(told.accounts) and may(who, Right.MANAGE_USERS),
+        audit=told.audited and may(who, Right.READ_AUDIT),
     )
     return signal if signal.says else ChangeSignal(seq=after), upto
 

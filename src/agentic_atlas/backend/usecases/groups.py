@@ -16,6 +16,7 @@ async def create(who: Principal, engine: Engine, name: str) -> tuple[Group, Grou
     """Make a group that nobody is in; raises Conflict (`group_exists`) or InvalidInput."""
     group = Group(engine.ids("grp"), check_name(name, "a group"), engine.clock())
     await engine.store.groups.add(group)
+    engine.changes.account()
     return group, group_info(group, [])
 
 
@@ -87,6 +88,7 @@ async def remove(who: Principal, engine: Engine, name: str, user: str) -> tuple[
 async def _changed(engine: Engine, *user_ids: str) -> None:
     """These see other agents from now on, those who watch as well."""
     engine.access.forget()
+    engine.changes.account(*user_ids)
     await look_again(engine, user_ids)
 
 

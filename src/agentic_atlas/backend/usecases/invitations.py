@@ -77,6 +77,7 @@ async def revoke(who: Principal, engine: Engine, invitation_id: str) -> Invitati
         require_over(who, found[1].role)
     if found is None or not await engine.store.accounts.revoke_invitation(invitation_id, engine.clock()):
         raise NotFound(f"there is no invitation {invitation_id[:64]!r} that can be used", code="invitation_not_found")
+    engine.changes.account(found[1].id)
     return invitation_info(*found)
 
 
@@ -103,6 +104,7 @@ async def accept(who: Principal | None, engine: Engine, secret: str, password: s
         raise _no_invitation()
     engine.access.forget()
     engine.people.logged_out(ended)
+    engine.changes.account(user.id)
     return user
 
 

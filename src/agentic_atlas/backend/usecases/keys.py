@@ -99,4 +99,5 @@ async def revoke(who: Principal, engine: Engine, key_id: str) -> ApiKey:
         raise NotFound(f"there is no API key {key_id[:64]!r}", code="api_key_not_found")
     engine.access.forget()
     engine.feed.refuse(key.id, key_invalid())
+    engine.changes.account(key.user_id)
     return engine.access.uses.shown(key)

@@ -22,7 +22,9 @@ async def log_in(
         Busy: too many tries were wrong, or too many people log in (`too_many_logins`).
     """
     user, entry = await engine.people.verified(name, password, code, visitor)
-    return await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy, entry)
+    entered = await engine.people.logged_in.begin(user, visitor, engine.ids, engine.entropy, entry)
+    engine.changes.account(user.id)
+    return entered
 
 
 @use_case
@@ -52,6 +54,7 @@ async def log_out(who: Principal, engine: Engine) -> None:
     """End the session that asks; nothing for who comes with an API key, which `keys.revoke` ends."""
     if isinstance(who.credential, BrowserSession):
         await engine.people.end(user_id=who.user.id, id=who.credential.id)
+        engine.changes.account(who.user.id)
 
 
 @use_case
@@ -77,12 +80,18 @@ async def end(who: Principal, engine: Engine, session_id: str) -> None:
     """End a session of one's own, administrators anybody's; raises NotFound (`session_not_found`)."""
     if not await engine.people.end(user_id=who.visible.user_id, id=session_id):
         raise NotFound(f"there is no session {session_id[:64]!r}", code="session_not_found")
+    if who.visible.user_id is None:
+        engine.changes.everything()  # it may be anybody's
+    else:
+        engine.changes.account(who.user.id)
 
 
 @use_case
 async def end_others(who: Principal, engine: Engine) -> int:
     """End all one's own sessions but the one that asks; return how many."""
-    return len(await engine.people.end(user_id=who.user.id, but=who.credential.id))
+    ended = await engine.people.end(user_id=who.user.id, but=who.credential.id)
+    engine.changes.account(who.user.id)
+    return len(ended)
 
 
 @use_case
@@ -94,4 +103,6 @@ async def end_of(who: Principal, engine: Engine, user: str) -> int:
     """
     named = await engine.access.user(user)
     require_over(who, named.role)
-    return len(await engine.people.end(user_id=named.id))
+    ended = await engine.people.end(user_id=named.id)
+    engine.changes.account(named.id)
+    return len(ended)

@@ -105,6 +105,7 @@ async def finish(
         # It was removed meanwhile, and maybe before this session was there to be ended with it.
         await engine.people.end(user_id=user.id, id=entered.id)
         raise _failed(f"the identity was taken from {user.name} meanwhile")
+    engine.changes.account(user.id)
     return replace(entered, identity=identity.id, linked=linker is not None, made=not known)
 
 

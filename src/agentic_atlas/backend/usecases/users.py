@@ -32,13 +32,16 @@ async def create(who: Principal, engine: Engine, name: str, role: Role) -> User:
         require_recent(who, engine.clock())
     user = User(engine.ids("usr"), check_user_name(name), role, engine.clock())
     await engine.store.users.add(user)
+    engine.changes.account(user.id)
     return user
 
 
 @use_case
-async def find(who: Principal, engine: Engine, *, limit: int, after: str | None) -> list[tuple[User, WaysIn]]:
-    """Return the users by name, with what each may come in by."""
-    found = await engine.store.users.find(limit=limit, after=after)
+async def find(
+    who: Principal, engine: Engine, *, limit: int, after: str | None, part: str = ""
+) -> list[tuple[User, WaysIn]]:
+    """Return the users who have this part in their name, by it, with what each may come in by."""
+    found = await engine.store.users.find(limit=limit, after=after, part=part)
     ways = await _ways(engine, *found)
     return [(user, ways.get(user.id, WaysIn())) for user in found]
 
@@ -90,6 +93,7 @@ async def update(who: Principal, engine: Engine, name: str, *, role: Role | None
                 engine.router.say(ShutOut(agent.id, "owner_disabled"))
             elif agent.disabled_at is None:
                 engine.router.say(Readmit(agent.id))
+    engine.changes.account(user.id)
     return changed or user
 
 
@@ -123,6 +127,7 @@ async def delete(who: Principal, engine: Engine, name: str) -> User:
     if ended is not None:
         await end_made(engine, who, ended, user)
     engine.feed.refuse(user.id, key_invalid())
+    engine.changes.account(user.id)
     return user
 
 

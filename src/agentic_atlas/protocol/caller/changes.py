@@ -39,8 +39,15 @@ class ChangeSignal(Shown, frozen=True, kw_only=True, omit_defaults=True):
     """Full names of the agents whose tokens changed, of those whom the caller manages."""
     questions: bool = False
     """A task asked something, was answered, or needs no answer any more."""
+    account: bool = False
+    """What the caller comes in by: sessions, API keys, password, groups."""
+    people: bool = False
+    """That of somebody, users or groups themselves; for who manages them."""
+    audit: bool = False
+    """The audit log has further rows; for who reads it."""
 
     @property
     def says(self) -> bool:
         """Whether there is anything."""
-        return bool(self.everything or self.tasks or self.agents or self.tokens or self.questions)
+        which = self.tasks or self.agents or self.tokens
+        return bool(self.everything or which or self.questions or self.account or self.people or self.audit)

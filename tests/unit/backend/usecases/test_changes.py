@@ -210,3 +210,27 @@ async def test_after_a_cut_what_was_missed_is_told_or_that_nobody_knows() -> Non
             assert [one.id for one in (await begun(signals)).tasks] == [task.id]
         async with watching(network, ada, long_ago) as signals:
             assert (await begun(signals)).everything
+
+
+async def test_an_account_is_told_of_to_whose_it_is_and_to_who_manages_users_and_rows_to_who_reads_the_log() -> None:
+    network = Network()
+    root, ada, eve = await network.user("root", Role.ADMIN), await network.user("ada"), await network.user("eve")
+    async with (
+        watching(network, root) as managing,
+        watching(network, ada) as own,
+        watching(network, eve) as others,
+    ):
+        for signals in (managing, own, others):
+            await begun(signals)
+        key = await keys.create(ada, network.application, name="laptop")
+        told = await until_told(own, "account")
+        assert (told.people, told.audit) == (False, False)
+        seen = await until_told(managing, "people")
+        assert not seen.account
+        assert seen.audit or (await until_told(managing, "audit")).says
+        await keys.revoke(root, network.application, key.id)
+        assert (await until_told(own, "account")).seq > told.seq
+        # Of what somebody else comes in by, nobody learns that anything was changed.
+        await keys.create(eve, network.application, name="desk")
+        first = await until_told(others, "account")
+        assert (first.people, first.audit, first.everything) == (False, False, False)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import Field
 
 from agentic_atlas.backend.domain.records import Role
 from agentic_atlas.backend.rights import Principal
@@ -23,6 +25,8 @@ from agentic_atlas.protocol.codec import passed_on
 pages = PageGroup(SECTION)
 
 PATH: Final = "/settings/people"
+Sought: TypeAlias = Annotated[str, Field(max_length=64)]
+"""A part of a name."""
 _TEMPLATE: Final = "settings_people.html"
 
 
@@ -34,6 +38,7 @@ class PeopleView(SettingsPage, frozen=True, kw_only=True):
         after: the name after which this part begins; empty: it is the first.
         next: the name after which there are more; empty: there are none.
         invitations: links that can still be used, newest first.
+        sought: a part of the names of those that are looked for; empty: of all.
         made: the one that was just made, with its link, this once; None: none was.
         asked: whom a link was asked for that was not made.
     """
@@ -42,15 +47,18 @@ class PeopleView(SettingsPage, frozen=True, kw_only=True):
     after: str
     next: str
     invitations: Sequence[InvitationInfo]
+    sought: str = ""
     made: NewInvitation | None = None
     asked: str = ""
 
 
 @pages.page("GET", PATH, _TEMPLATE)
-async def show(application: Application, who: Principal, turns: Turns, after: After = None) -> PeopleView:
-    """List users by name, and links that let others in."""
+async def show(
+    application: Application, who: Principal, turns: Turns, after: After = None, q: Sought = ""
+) -> PeopleView:
+    """List users by name, or those who have a part in it, and links that let others in."""
     async with turns.turn(who.user.id):
-        return await view_of(application, who, after=after)
+        return await view_of(application, who, after=after, sought=q.strip().lower())
 
 
 @pages.page("POST", "/settings/invitations", _TEMPLATE, form=True)
@@ -93,11 +101,13 @@ async def view_of(
     said: FormOutcome | None = None,
     *,
     after: str | None = None,
+    sought: str = "",
     made: NewInvitation | None = None,
     asked: str = "",
 ) -> PeopleView:
     """Return who is in the network."""
-    found = [listed_user(*one) for one in await users.find(who, application, limit=IN_PAGE + 1, after=after)]
+    matching = await users.find(who, application, limit=IN_PAGE + 1, after=after, part=sought)
+    found = [listed_user(*one) for one in matching]
     shown = found[:IN_PAGE]
     return PeopleView(
         place=place_for(who, PATH),
@@ -106,6 +116,7 @@ async def view_of(
         after=after or "",
         next=shown[-1].name if len(found) > IN_PAGE else "",
         invitations=[invitation_info(*one) for one in await invitations.find(who, application)],
+        sought=sought,
         made=made,
         asked=asked,
     )

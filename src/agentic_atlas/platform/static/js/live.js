@@ -27,7 +27,7 @@
     if (tasks.length > 0) names.add("tasks");
     if (agents.length > 0) names.add("agents");
     if (tokens.length > 0) names.add("tokens");
-    if (signal.questions) names.add("questions");
+    for (const one of ["questions", "account", "people", "audit"]) if (signal[one]) names.add(one);
     for (const task of tasks) names.add(`task:${task.id}`).add(`tasks:${task.agent}`);
     for (const agent of agents) names.add(`agent:${agent.id}`).add(`agent:${agent.name}`);
     for (const agent of tokens) names.add(`tokens:${agent}`);

@@ -30,15 +30,27 @@
       if (other.hasAttribute(name)) node.setAttribute(name, other.getAttribute(name));
       else node.removeAttribute(name);
     }
-    const were = [...node.childNodes];
+    // What has an id stays itself, whatever comes or goes before it.
     const are = [...other.childNodes];
-    are.forEach((child, place) => {
-      const was = were[place];
-      if (was === undefined) node.append(child);
-      else if (was.nodeName === child.nodeName && was.id === child.id) become(was, child);
-      else was.replaceWith(child);
-    });
-    for (const rest of were.slice(are.length)) rest.remove();
+    const named = new Set(are.map((child) => child.id).filter(Boolean));
+    for (const gone of [...node.children].filter((child) => child.id && !named.has(child.id))) gone.remove();
+    const stay = new Map([...node.children].filter((child) => child.id).map((child) => [child.id, child]));
+    let was = node.firstChild;
+    for (const child of are) {
+      const itself = stay.get(child.id);
+      while (itself !== undefined && was !== null && was !== itself && !was.id) was = after(was, () => was.remove());
+      if (was !== null && was.nodeName === child.nodeName && was.id === child.id) was = after(was, () => become(was, child));
+      else if (was === null || was.id) node.insertBefore(child, was);
+      else was = after(was, () => was.replaceWith(child));
+    }
+    while (was !== null) was = after(was, () => was.remove());
+  }
+
+  // Does something to a node, and returns the one that stood behind it.
+  function after(node, act) {
+    const next = node.nextSibling;
+    act();
+    return next;
   }
 
   htmx.registerExtension("live", {
