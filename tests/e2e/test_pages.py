@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from agentic_atlas import Client
 from tests.browser import browser
 from tests.e2e.processes import Platform, connected
 from tests.e2e.programs import ECHO
-from tests.looked_at import PASSWORD, log_in, set_password, window
+from tests.looked_at import PASSWORD, PHONE, log_in, set_password, window
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script> {{ 7 * 7 }} \u202e\u0000 </th>"
 
@@ -103,6 +104,18 @@ def test_pages_can_be_read_without_scripts(furnished: Platform, opened: Browser)
         page.get_by_role("link", name="Tasks").click()
         expect(page.get_by_role("row", name="admin/echo")).to_contain_text("completed")
         assert one.faults == []
+
+
+def test_a_table_that_is_too_wide_shows_that_it_goes_on_and_is_moved_by_keys(
+    furnished: Platform, opened: Browser
+) -> None:
+    with window(opened, furnished, size=PHONE) as one:
+        log_in(one)
+        table = one.go("/agents").get_by_role("region", name=re.compile("agents", re.IGNORECASE)).first
+        expect(table).to_have_css("background-image", re.compile("linear-gradient"))
+        table.focus()
+        one.page.keyboard.press("ArrowRight")
+        one.page.wait_for_function("document.activeElement.scrollLeft > 0")
 
 
 @pytest.mark.parametrize("scripts", [True, False])
