@@ -10,6 +10,7 @@ from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.return_path import login_path
 from agentic_atlas.platform.page import View, frame_of, html, see_other
+from agentic_atlas.platform.page_actions import on_pages
 
 _OF_PROGRAMS: Final = ("/api/", "/.well-known/")
 _FOR_NOTICES: Final = (("hx-retarget", "#notices"), ("hx-reswap", "beforeend"))
@@ -41,7 +42,9 @@ def refusal(request: Request, error: Exception) -> Response:
     view = RefusedView(
         status=plain.status,
         code=info.code if info else "internal",
-        message=redact(info.message) if info else "something went wrong on the server; its log has the reason",
+        message=on_pages(redact(info.message))
+        if info
+        else "something went wrong on the server; its log has the reason",
     )
     if in_page:
         return html("notice.html", view, frame_of(None), *_FOR_NOTICES, status=plain.status)

@@ -14,6 +14,7 @@ from agentic_atlas.errors import Conflict, InvalidInput, NotFound
 from agentic_atlas.http.errors import status_of
 from agentic_atlas.http.messages import Response
 from agentic_atlas.platform.page import PageGroup, View, frame_of, html, see_other
+from agentic_atlas.platform.page_actions import on_pages
 from agentic_atlas.platform.pages.agent import changes, manages
 from agentic_atlas.protocol.caller.agents import AgentInfo
 
@@ -92,7 +93,7 @@ async def change(
     try:
         changed = await agents.update(who, application, f"{owner}/{name}", description=body.description, rename=rename)
     except (Conflict, InvalidInput) as error:
-        view = await _view(owner, name, application, who, about_fault=error.message)
+        view = await _view(owner, name, application, who, about_fault=on_pages(error.message))
         return html("agent_settings.html", view, frame_of(who, "agents"), status=status_of(error))
     return see_other(f"/agents/{changed.full_name}/settings")
 
@@ -117,7 +118,7 @@ async def share(
     except (Conflict, InvalidInput, NotFound) as error:
         if error.code == "agent_not_found":
             raise
-        view = await _view(owner, name, application, who, share_fault=error.message)
+        view = await _view(owner, name, application, who, share_fault=on_pages(error.message))
         return html("agent_settings.html", view, frame_of(who, "agents"), status=status_of(error))
     return see_other(f"/agents/{owner}/{name}/settings#sharing")
 

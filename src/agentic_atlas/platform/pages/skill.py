@@ -24,6 +24,7 @@ from agentic_atlas.platform.forms.reading import NOTHING
 from agentic_atlas.platform.forms.schema import Schema
 from agentic_atlas.platform.forms.showing import SkillForm
 from agentic_atlas.platform.page import PageGroup, View, frame_of, html, see_other
+from agentic_atlas.platform.page_actions import on_pages
 from agentic_atlas.platform.run import MOST_SHOWN as MOST_OUTPUT
 from agentic_atlas.platform.run import OutputPart, SkillRun, output_of, run_of
 from agentic_atlas.protocol.caller.agents import AgentInfo, SkillInfo
@@ -216,7 +217,7 @@ def _refused(error: AtlasError) -> dict[str, str]:
         for one in listed
         if isinstance(one, dict) and {"path", "message"} <= one.keys()
     }
-    return found or {"": error.message}
+    return found or {"": on_pages(error.message)}
 
 
 def _path(owner: str, name: str, skill: str) -> str:

@@ -21,6 +21,7 @@ from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.platform import starting
 from agentic_atlas.platform.arrival import Arrival, arrival
 from agentic_atlas.platform.page import PageGroup, View, frame_of, html, see_other
+from agentic_atlas.platform.page_actions import on_pages
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
 
 pages = PageGroup("agents")
@@ -168,7 +169,7 @@ async def issue(
     try:
         made, token = await _issued(application, who, body)
     except (InvalidInput, Conflict) as error:
-        view = await _form(application, who, body, error.message)
+        view = await _form(application, who, body, on_pages(error.message))
         return html("token_new.html", view, frame_of(who, "agents"), status=status_of(error))
     return await _handed_over(request, application, who, where, token, made=made)
 

@@ -20,6 +20,7 @@ from agentic_atlas.http.routes import After
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.platform.page import PageGroup
+from agentic_atlas.platform.page_actions import on_pages
 from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
 from agentic_atlas.platform.pages.tokens import USUAL, Choice, spans
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey
@@ -271,7 +272,7 @@ async def _list(
     try:
         found = await keys.find_all(who, application, limit=KEYS_IN_PAGE, user=user or None, after=after)
     except NotFound as error:
-        return msgspec.structs.replace(view, fault=error.message)
+        return msgspec.structs.replace(view, fault=on_pages(error.message))
     following = found[-1].id if len(found) == KEYS_IN_PAGE else ""
     return msgspec.structs.replace(view, rows=[key_row(key, now) for key in found], next=following)
 

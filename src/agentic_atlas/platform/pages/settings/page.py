@@ -11,6 +11,7 @@ from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.errors import status_of
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.platform.page import View, frame_of, html
+from agentic_atlas.platform.page_actions import on_pages
 
 SECTION: Final = "settings"
 """Of the navigation."""
@@ -124,7 +125,7 @@ async def after_form(
     except _AT_FORMS as error:
         if not _wants_page(request):
             raise
-        page = await view(FormOutcome(form, error.message, good=False, code=error.code))
+        page = await view(FormOutcome(form, on_pages(error.message), good=False, code=error.code))
         return html(template, page, frame_of(who, section), status=status_of(error))
 
 
