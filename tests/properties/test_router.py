@@ -213,6 +213,6 @@ async def test_every_task_ends_once_whatever_happens_to_the_connections(steps: l
         await end_well(net, processes)
         assert {task.state for task in net.backend.tasks.values()} <= TERMINAL
         assert all(task.ended.done() for task in net.backend.tasks.values())
-        assert len(net.router._leases) == 0
+        assert len(net.router.leases) == 0
         assert all(len(deliveries) == 0 for deliveries in in_hand(net))
         assert len(net.router._connections) == len(PROCESSES)

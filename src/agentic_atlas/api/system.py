@@ -9,13 +9,14 @@ import msgspec
 from pydantic import Field
 
 from agentic_atlas._version import __version__
-from agentic_atlas.api import metrics
 from agentic_atlas.backend.domain.invariants import Invariant
 from agentic_atlas.backend.rights import Principal
-from agentic_atlas.backend.usecases import system
+from agentic_atlas.backend.usecases import metrics, system
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Response, json
 from agentic_atlas.http.routes import HEADER, RouteGroup
+from agentic_atlas.observe.exposition import MEDIA_TYPE, exposition
+from agentic_atlas.observe.series import ALL, WITH_NAMES, Series, SeriesSample
 
 KEPT: Final = 60
 """Seconds for which the key set may be kept by whoever asked for it: a key that was withdrawn counts there as long."""
@@ -68,22 +69,19 @@ async def health(application: Application) -> Response:
     return json(Health("ok" if now.well else "degraded", __version__, now.lasting, now.ever))
 
 
-@routes.at("GET", "/metrics", text=metrics.MEDIA_TYPE)
-async def scrape(application: Application) -> Response:
-    """The state of the network for Prometheus, in its text format 0.0.4; counts only, no names."""
-    fields = [("content-type", metrics.MEDIA_TYPE)]
-    in_use = await system.tokens_in_use(None, application)
-    return Response(fields=fields, body=metrics.exposition(await system.figures(None, application), in_use))
+@routes.at("GET", "/metrics", text=MEDIA_TYPE)
+async def scrape(application: Application, who: Principal) -> Response:
+    """What the whole network does, for Prometheus in its text format 0.0.4; administrators only."""
+    return _told(ALL, await metrics.read(who, application))
 
 
-@routes.at("GET", "/metrics/agents", text=metrics.MEDIA_TYPE)
+@routes.at("GET", "/metrics/agents", text=MEDIA_TYPE)
 async def scrape_agents(application: Application, who: Principal) -> Response:
     """How soon the tokens end that agents are connected with, for Prometheus in its text format 0.0.4.
 
     A series for each agent whose tokens one may see; the 200 whose tokens end first.
     """
-    ends = await system.token_ends(who, application)
-    return Response(fields=[("content-type", metrics.MEDIA_TYPE)], body=metrics.of_agents(ends))
+    return _told(WITH_NAMES, await metrics.token_ends(who, application))
 
 
 @routes.at("GET", "/readyz", answers=Readiness)
@@ -91,3 +89,7 @@ async def ready(application: Application) -> Response:
     """The store answers; 503 otherwise."""
     await system.ready(None, application)
     return json(Readiness("ready"))
+
+
+def _told(declared: Sequence[Series], samples: Sequence[SeriesSample]) -> Response:
+    return Response(fields=[("content-type", MEDIA_TYPE)], body=exposition(declared, samples))

@@ -36,6 +36,8 @@ class Scope(StrEnum):
     USERS_ADMIN = "users:admin"
     AUDIT_READ = "audit:read"
     """Read the audit log, export it and have it checked."""
+    METRICS_READ = "metrics:read"
+    """Scrape what the network does (`/metrics`)."""
     EVERYTHING = "*"
     """All an API key can do, users included."""
 

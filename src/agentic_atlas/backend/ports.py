@@ -4,7 +4,7 @@ Implementations live elsewhere (`store`, the router behind `compose`), one confo
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
@@ -44,6 +44,7 @@ from agentic_atlas.backend.domain.records import (
 )
 from agentic_atlas.backend.domain.statistics import Tallies
 from agentic_atlas.backend.rights import Visible
+from agentic_atlas.observe.series import SeriesSample
 from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, AuditEntry, AuditHead
 from agentic_atlas.protocol.caller.backups import BackupInfo
 from agentic_atlas.protocol.caller.system import LimitInfo, ServerInfo
@@ -738,6 +739,9 @@ class ServerProcess(Protocol):
 
     async def about(self, rows: Mapping[str, int]) -> ServerInfo:
         """Return what it is; `rows` are those of its store."""
+
+    def samples(self) -> Iterable[SeriesSample]:
+        """Return how the process is at this moment, its store and its router: what is scraped of them."""
 
 
 class Store(Protocol):

@@ -195,6 +195,8 @@ class Right(StrEnum):
     """Have another key sign, and make all tokens of one worthless."""
     READ_AUDIT = "read_audit"
     """See who did what, in everybody's name."""
+    READ_METRICS = "read_metrics"
+    """See what the whole network does, with the names of everybody's agents and skills."""
     ARCHIVE_AUDIT = "archive_audit"
     """Take old rows out of what others see of that."""
     CONNECT = "connect"
@@ -220,6 +222,7 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
     Right.MANAGE_BACKUPS: Scope.EVERYTHING,
     Right.MANAGE_SIGNING_KEYS: Scope.EVERYTHING,
     Right.READ_AUDIT: Scope.AUDIT_READ,
+    Right.READ_METRICS: Scope.METRICS_READ,
     Right.ARCHIVE_AUDIT: Scope.EVERYTHING,
     Right.CONNECT: Scope.AGENT_CONNECT,
     Right.CALL: Scope.AGENT_CALL,
@@ -229,7 +232,7 @@ _SCOPES: Final[Mapping[Right, Scope | None]] = {
 _OF_ADMINISTRATORS: Final = frozenset(
     (
         *(Right.MANAGE_USERS, Right.MANAGE_LOGINS, Right.MANAGE_BACKUPS, Right.MANAGE_SIGNING_KEYS),
-        *(Right.READ_AUDIT, Right.ARCHIVE_AUDIT),
+        *(Right.READ_AUDIT, Right.READ_METRICS, Right.ARCHIVE_AUDIT),
     )
 )
 _READING: Final = frozenset((Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS))
@@ -329,10 +332,10 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "system.key_set": Right.OPEN,
     "system.ready": Right.OPEN,
     "system.figures": Right.OPEN,
-    "system.tokens_in_use": Right.OPEN,
-    "system.token_ends": Right.READ_TOKENS,
     "system.limits": Right.BE_KNOWN,
     "system.about": Right.BE_KNOWN,
+    "metrics.read": Right.READ_METRICS,
+    "metrics.token_ends": Right.READ_TOKENS,
     "signing.find": Right.MANAGE_SIGNING_KEYS,
     "signing.rotate": Right.MANAGE_SIGNING_KEYS,
     "signing.withdraw": Right.MANAGE_SIGNING_KEYS,

@@ -26,8 +26,8 @@ def create(
             "--scope",
             metavar="SCOPE",
             help="What it is good for, again for each: tasks:read[:own], tasks:call[:OWNER/AGENT[/SKILL]], "
-            "tasks:write, agents:read, agents:write, tokens:read, tokens:write, users:admin, audit:read, *; "
-            "without, what your key is.",
+            "tasks:write, agents:read, agents:write, tokens:read, tokens:write, users:admin, audit:read, "
+            "metrics:read, *; without, what your key is.",
         ),
     ] = (),
     expires: Annotated[

@@ -1,6 +1,7 @@
 """The backend, put together: its engine over the store, the router and the world of this machine."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
@@ -21,6 +22,7 @@ from agentic_atlas.compose.keys import KeyFolder
 from agentic_atlas.compose.server import RunningServer
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, pacer, wall
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe.series import SeriesSample
 from agentic_atlas.settings import Settings
 
 
@@ -33,6 +35,8 @@ class Neighbours:
     logs: LogStore
     sign_on: SignOn | None = None
     certificate: Certificate | None = None
+    told: list[Callable[[], Iterable[SeriesSample]]] = field(default_factory=list)
+    """What is scraped of all of them; each that comes up adds its own."""
 
 
 async def build(
@@ -62,7 +66,7 @@ async def build(
         heads=HeadFile(keys, settings.data_dir / ARCHIVES, load_or_create_audit_key(keys, wall()), network, log),
         sign_on=neighbours.sign_on,
         logs=neighbours.logs,
-        server=RunningServer(settings, neighbours.certificate, clock),
+        server=RunningServer(settings, neighbours.certificate, clock, neighbours.told),
         pacer=pacer,
     )
     engine = Engine.over(store, router, network, world, settings.engine)

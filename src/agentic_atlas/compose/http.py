@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from email.utils import formatdate
@@ -210,6 +210,8 @@ class _Connection(asyncio.Protocol):
             if self.stage not in _SERVING:
                 return
         answered, ends = await self._server.answer(request)
+        status = answered.status if isinstance(answered, Response) else 200
+        self._server.answered[request.method if request.route else "", request.route, status] += 1
         if self.room is not None:
             await self.room
         if self.stage not in _SERVING:
@@ -253,7 +255,9 @@ class _Connection(asyncio.Protocol):
         """All is answered but what could not be read."""
         refusal, self._refusal = self._refusal, None
         if refusal is not None:
-            self.transport.write(errors.answer(refusal).encode(self._server.date, _CLOSE))
+            answer = errors.answer(refusal)
+            self._server.answered["", "", answer.status] += 1
+            self.transport.write(answer.encode(self._server.date, _CLOSE))
         between = self._parser.in_head and not self._parser.unfinished and not self._unread and not self._dropped
         self._unread = memoryview(b"")
         if self._ended or self.transport.is_closing() or (between and refusal is None):
@@ -374,6 +378,7 @@ class HttpServer:
     Attributes:
         connections: those that are open or have a request that is not dealt with, each with the task that does so.
         open: how many are open.
+        answered: how many requests were, by method, route and status; the first two are empty where there is no route.
         tasks: in which connections are served, while the server runs.
         crowd: is told of all connections.
         unsent: is told of those that are behind in reading.
@@ -400,6 +405,7 @@ class HttpServer:
         `proxies`: who is believed about where a request comes from."""
         self.connections: dict[_Connection, asyncio.Task[None]] = {}
         self.open = 0
+        self.answered: Counter[tuple[str, str, int]] = Counter()
         self.crowd = crowd
         self.unsent = unsent or Unsent()
         self.refusal: Refusal = in_json

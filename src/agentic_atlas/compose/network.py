@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
@@ -33,7 +34,7 @@ from agentic_atlas.backend.store.database import SqlStore, open_store
 from agentic_atlas.backend.store.lock import owner
 from agentic_atlas.backend.store.logs import open_logs
 from agentic_atlas.backend.usecases.application import Application
-from agentic_atlas.compose import http, reachable
+from agentic_atlas.compose import figures, http, reachable
 from agentic_atlas.compose.addresses import Addresses, addresses, check_exposure
 from agentic_atlas.compose.backend import Neighbours, build, sign_on
 from agentic_atlas.compose.certificate import Certificate
@@ -44,6 +45,7 @@ from agentic_atlas.errors import ConfigurationError
 from agentic_atlas.platform import app as platform
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
+from agentic_atlas.router.figures import samples as of_router
 from agentic_atlas.router.router import Router
 from agentic_atlas.settings import Settings
 from agentic_atlas.transport.crowd import Crowd, raise_limit
@@ -150,8 +152,9 @@ async def _running(
     proxies = Proxies(settings.trusted_proxies.split(","))
     crowd = Crowd(raise_limit(), log, monotonic)
     # Before anything lives: a port that is taken is one plain error.
+    agents = AgentDoor(router, _identify(router, engine.network), hosts, proxies)
     listener = await serve(
-        AgentDoor(router, _identify(router, engine.network), hosts, proxies),
+        agents,
         host=settings.host,
         port=settings.router_port,
         limiter=ConnectionLimiter(settings.router.max_connections, settings.router.max_connections_per_address),
@@ -168,7 +171,10 @@ async def _running(
             app, listening.socket, drain=settings.drain, crowd=crowd, log=log, tls=listening.tls, proxies=believed
         )
         server.refusal = platform.refusal
-        looks = [reachable.watch(settings, log)]
+        loop = figures.LoopWatch(store.figures.gather)
+        parts = (partial(of_router, agents), partial(figures.of_http, server), store.figures.samples)
+        beside.told.extend((*parts, loop.samples, figures.of_process))
+        looks = [reachable.watch(settings, log), loop.run()]
         if listening.certificate is not None:
             looks.append(listening.certificate.watch(wall, log))
         async with _alive(settings, engine, door, router, listener, server), _looking(*looks):

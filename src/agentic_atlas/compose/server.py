@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from agentic_atlas.backend.archive.manifest import DATABASE
 from agentic_atlas.backend.ports import Clock
 from agentic_atlas.compose.certificate import Certificate
 from agentic_atlas.compose.limits import limits_of
+from agentic_atlas.observe import series
+from agentic_atlas.observe.series import SeriesSample
 from agentic_atlas.protocol.caller.system import LimitInfo, ServerInfo
 from agentic_atlas.settings import Settings
 
@@ -18,8 +20,15 @@ from agentic_atlas.settings import Settings
 class RunningServer:
     """`ports.ServerProcess`."""
 
-    def __init__(self, settings: Settings, certificate: Certificate | None, clock: Clock) -> None:
-        """It starts now."""
+    def __init__(
+        self,
+        settings: Settings,
+        certificate: Certificate | None,
+        clock: Clock,
+        parts: Sequence[Callable[[], Iterable[SeriesSample]]] = (),
+    ) -> None:
+        """It starts now; `parts` tell what is scraped of the process, its store and its router, once they are there."""
+        self._parts = parts
         self._settings = settings
         self._certificate = certificate
         self._clock = clock
@@ -44,6 +53,12 @@ class RunningServer:
             store_bytes=await asyncio.to_thread(_bytes, data_dir / DATABASE),
             rows=dict(rows),
         )
+
+    def samples(self) -> Iterable[SeriesSample]:
+        """See the port."""
+        yield SeriesSample(series.STORE_BYTES, _bytes(self._settings.data_dir / DATABASE))
+        for part in self._parts:
+            yield from part()
 
 
 def _bytes(database: Path) -> int:

@@ -127,6 +127,7 @@ class Request:
         expects: its body comes when it is asked for (100-continue).
         asker: id of the user who asks, once that is known; before, nothing.
         who: likewise, with what they have shown; None: nobody knows.
+        route: the template of its path, once that is known to be one; else nothing.
     """
 
     __slots__ = (
@@ -141,6 +142,7 @@ class Request:
         "method",
         "path",
         "query",
+        "route",
         "version",
         "who",
     )
@@ -165,7 +167,7 @@ class Request:
         self.body = RequestBody()
         self.last = False
         self.expects = False
-        self.asker = ""
+        self.asker = self.route = ""
         self.who: Principal | None = None
         self._introduced: Callable[[], None] | None = None
 

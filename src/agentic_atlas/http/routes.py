@@ -249,6 +249,7 @@ class Routes:
             allowed: set[str] = set()
             for methods, in_path in self._at(segments):
                 if method in methods:
+                    request.route = methods[method].path
                     return await methods[method].answer(request, in_path)
                 allowed |= methods.keys()
         except AtlasError as error:
@@ -286,9 +287,14 @@ class Routes:
 
 
 class _Endpoint:
-    """A handler, and where its arguments come from."""
+    """A handler, and where its arguments come from.
+
+    Attributes:
+        path: the template of those that it answers at.
+    """
 
     def __init__(self, route: Route, given: Mapping[type, Any]) -> None:
+        self.path = route.path
         self._handler = route.handler
         self._parameters = route.parameters
         self._fixed = {name: given[kind] for name, kind in route.types if kind in given}

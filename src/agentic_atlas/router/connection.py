@@ -91,7 +91,7 @@ class Connection(Receiver):
         self._session = Session(Side.ROUTER, context.limits)
         self.incoming = ReceiveBuffer(transport, self._take, 4 * context.limits.message_bytes)
         most = max(context.settings.send_buffer, 2 * context.limits.message_bytes)
-        self.outgoing = PacedSender(self._session, transport, most, context.settings.stalled)
+        self.outgoing = PacedSender(self._session, transport, most, context.settings.stalled, context.traffic)
         self.patience = Patience(self, context, host)
         self.patience.look_again(context.clock(), context.wall())
 
@@ -221,6 +221,8 @@ class Connection(Receiver):
         began = context.clock()
         try:
             message = self._session.receive(data, checked=len(data) >= _LONG)
+            context.traffic.came[type(message)] += 1
+            context.traffic.came_bytes += len(data)
             self.patience.heard(began)
             if agent is not None:
                 agent.hear(message, data, began)
@@ -259,6 +261,7 @@ class Connection(Receiver):
         if self.over:
             return
         self.over = True
+        self._context.traffic.ended[reason] += 1
         self.incoming.stop()
         if self.agent is not None and self.agent.logs is not None:
             self.agent.logs.end()

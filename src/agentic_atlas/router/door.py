@@ -2,6 +2,7 @@
 
 import os
 import ssl as tls
+from collections import Counter
 from functools import partial
 from http import HTTPStatus
 
@@ -39,7 +40,11 @@ _HEALTHY = HttpAnswer(HTTPStatus.OK, (("Content-Type", "application/json"),), b'
 
 
 class AgentDoor:
-    """Decides about requests; a `transport.server.Door`. No token and no payload is ever logged."""
+    """Decides about requests; a `transport.server.Door`. No token and no payload is ever logged.
+
+    Attributes:
+        refused: how many handshakes were, by the code of the answer.
+    """
 
     unknown_bytes = HELLO_BYTES + 16 * 1024
     farewell: tuple[int, str] = (CloseCode.GOING_AWAY, "router_is_stopping")
@@ -48,6 +53,7 @@ class AgentDoor:
         """Take whom to let in to, who tells who they are, names that requests may be for, local ones by default, and
         who is believed about where they come from."""
         self.router = router
+        self.refused: Counter[str] = Counter()
         self._verify = verify
         self._hosts = Hosts() if hosts is None else hosts
         self._proxies = proxies
@@ -85,6 +91,7 @@ class AgentDoor:
         else:
             self._log.error("handshake_failed", address=address, exc_info=error)
             refused = broken()
+        self.refused[refused.code] += 1
         self._log.info("handshake_refused", code=refused.code, address=address)
         return answer(refused)
 

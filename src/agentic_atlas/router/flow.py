@@ -15,7 +15,7 @@ from typing import Final
 
 from agentic_atlas.protocol.messages import Answer, Cancel, Message, Task
 from agentic_atlas.protocol.session import ConnectionState, Session
-from agentic_atlas.router.ports import Transport
+from agentic_atlas.router.ports import Traffic, Transport
 
 
 class Pause(Flag):
@@ -119,17 +119,19 @@ class PacedSender:
         "_most",
         "_session",
         "_stalled",
+        "_traffic",
         "_transport",
         "_waiting",
         "idle",
         "overfull",
     )
 
-    def __init__(self, session: Session, transport: Transport, most: int, stalled: float) -> None:
+    def __init__(self, session: Session, transport: Transport, most: int, stalled: float, traffic: Traffic) -> None:
         self.idle = True
         self.overfull = False
         self._session = session
         self._transport = transport
+        self._traffic = traffic
         self._most = most
         self._half = most // 2
         self._stalled = stalled
@@ -169,7 +171,7 @@ class PacedSender:
             self._waiting.append(message)
             self.idle = False
         else:
-            self._transport.send(self._session.send(message))
+            self._put(message)
             if not self.idle or self._transport.buffered():
                 self._look()
         return True
@@ -177,7 +179,7 @@ class PacedSender:
     def flush(self) -> None:
         """Send that for which there is room now, and look at what the agent has not read."""
         while self._waiting and self._fits(self._waiting[0]):
-            self._transport.send(self._session.send(self._waiting.popleft()))
+            self._put(self._waiting.popleft())
         self._look()
 
     def stop(self) -> None:
@@ -192,6 +194,12 @@ class PacedSender:
         elif self._backlog_since is None or backlog < self._backlog:
             self._backlog, self._backlog_since = backlog, now
         return self._backlog_since is not None and now - self._backlog_since > self._stalled
+
+    def _put(self, message: Message) -> None:
+        data = self._session.send(message)
+        self._traffic.sent[type(message)] += 1
+        self._traffic.sent_bytes += len(data)
+        self._transport.send(data)
 
     def _waits(self, message: Task | Cancel | Answer) -> bool:
         if isinstance(message, Cancel):

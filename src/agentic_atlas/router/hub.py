@@ -221,9 +221,9 @@ class Leases:
         return None if lease is None else lease.instance
 
     @property
-    def running_out(self) -> bool:
-        """True while any attempt waits for an instance that is not connected."""
-        return bool(self._running_out)
+    def running_out(self) -> int:
+        """How many attempts wait for an instance that is not connected."""
+        return len(self._running_out)
 
     def expired(self, now: float, returning: Collection[InstanceLineage] = (), patience: float = 0.0) -> list[Lease]:
         """Remove the leases that have run out, and return them in an order that can be repeated.

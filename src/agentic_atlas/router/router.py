@@ -68,6 +68,8 @@ class Router:
 
     Attributes:
         entrance: what tokens are verified with, and who may not come in.
+        hub: who is connected.
+        leases: which attempt is held by whom.
     """
 
     def __init__(
@@ -83,18 +85,18 @@ class Router:
         """Prepare; see `RouterContext` for what is passed in. `sleep` waits between two ticks."""
         self.context = RouterContext(limits, settings, clock, wall, log, self._spawn)
         self._sleep = sleep
-        self._hub: Hub = Hub()
+        self.hub: Hub = Hub()
         self._connections: dict[int, Connection] = {}
         self._looks: Alarms[int] = Alarms()
         self._wall_ahead = wall() - clock()
-        self._leases = Leases()
-        self._expired = ExpiredLeases(self.context, self._leases)
+        self.leases = Leases()
+        self._expired = ExpiredLeases(self.context, self.leases)
         self.entrance = Entrance()
-        self._registration = Registration(self.context, self._hub, self._leases, self._expired)
+        self._registration = Registration(self.context, self.hub, self.leases, self._expired)
         commands = Commands(
-            self.context, self._connections, self._hub, self._leases, self._expired, self._registration, self.entrance
+            self.context, self._connections, self.hub, self.leases, self._expired, self._registration, self.entrance
         )
-        renewals = Renewals(self.context, self._hub)
+        renewals = Renewals(self.context, self.hub)
         self.context.renew = renewals.ask
         self._told = _table(self._registration, self._receive, renewals, commands)
         self._group: asyncio.TaskGroup | None = None
@@ -130,14 +132,14 @@ class Router:
         self._serial += 1
         connection = Connection(self._serial, identity, transport, self.context, self)
         self._connections[connection.serial] = connection
-        self._hub.arrive(connection)
+        self.hub.arrive(connection)
         if self._closed:
             connection.close(CloseCode.RESTART, "router_is_stopping", self._retry_after)
         return connection
 
     def check(self, identity: Identity) -> None:
         """Let somebody pass who connects with this token; see `Entrance.check` for who may not, or not now."""
-        self.entrance.check(identity, self._hub.silent(identity.token_id), self.context.clock())
+        self.entrance.check(identity, self.hub.silent(identity.token_id), self.context.clock())
 
     def say(self, message: ToRouter) -> None:
         """Take what the backend says; see `protocol.inside`. Returns at once and never fails."""
@@ -152,11 +154,11 @@ class Router:
 
     async def settle(self, within: float) -> None:
         """Take nothing more from agents, and return when all they reported is acknowledged, or after `within` s."""
-        for connection in self._hub.everyone():
+        for connection in self.hub.everyone():
             connection.incoming.pause(Pause.STOPPING)
         try:
             async with asyncio.timeout(within):
-                while any(one.agent is not None and len(one.agent.reports) for one in self._hub.everyone()):
+                while any(one.agent is not None and len(one.agent.reports) for one in self.hub.everyone()):
                     self._stored.clear()
                     await self._stored.wait()
         except TimeoutError:
@@ -193,21 +195,21 @@ class Router:
         self._stored.set()
         if isinstance(report, Result | Refuse):
             attempt = RunningAttempt(report.task, report.attempt)
-            if receipt.recorded or self._leases.holder(attempt) == connection.serial:
-                self._leases.drop(attempt)
+            if receipt.recorded or self.leases.holder(attempt) == connection.serial:
+                self.leases.drop(attempt)
 
     def ended(self, connection: Connection) -> None:
         """See `Host.ended`."""
         self._stored.set()
         del self._connections[connection.serial]
         self._looks.set(connection.serial, None)
-        self._hub.leave(connection)
+        self.hub.leave(connection)
         now, grace = self.context.clock(), self.context.settings.grace
-        self._leases.departed(connection.serial, now + grace, connection.loss)
+        self.leases.departed(connection.serial, now + grace, connection.loss)
         if connection.agent is None:
             return
         instance = connection.agent.instance
-        if not any(self._hub.ready(instance.agent_id)):
+        if not any(self.hub.ready(instance.agent_id)):
             self._absent[instance.agent_id] = now + grace
         self.context.tell(Departed(instance, connection.patience.quiet(now), grace, self._closed, connection.loss))
 
@@ -226,12 +228,12 @@ class Router:
     def _find_absent(self, now: float) -> None:
         for agent_id in [agent_id for agent_id, until in self._absent.items() if now >= until]:
             del self._absent[agent_id]
-            if not any(self._hub.ready(agent_id)):
+            if not any(self.hub.ready(agent_id)):
                 self.context.tell(Absent(agent_id))
 
     def _one_by_one(self) -> list[tuple[Connection, float]]:
         """Return all connections, and the seconds by which each is to come back later than the first."""
-        connections = self._hub.everyone()
+        connections = self.hub.everyone()
         spread = min(len(connections) / _RETURNS_PER_SECOND, self.context.settings.grace / 6)
         return [(one, round(spread * number / len(connections), 2)) for number, one in enumerate(connections)]
 
@@ -245,9 +247,9 @@ class Router:
         if late >= _STOOD_STILL:
             # Since when is not known: at the earliest, since right after the last tick. That is what counts for agents.
             stood = late + self.context.settings.tick
-            self._leases.forgive(stood)
+            self.leases.forgive(stood)
             self._absent = {agent_id: until + stood for agent_id, until in self._absent.items()}
-            for connection in self._hub.everyone():
+            for connection in self.hub.everyone():
                 connection.patience.forgive(stood)
         heard, self.context.heard = self.context.heard, []
         for said in heard:
@@ -259,9 +261,9 @@ class Router:
         for serial in self._looks.due(math.inf if was_set else now, most=len(self._connections)):
             self._connections[serial].tick(now, wall)
         self._find_absent(now)
-        if self._leases.running_out:
+        if self.leases.running_out:
             patience = self.context.settings.ping_old + self.context.settings.admit_within
-            for lost in self._leases.expired(now, self._registration.returning(), patience):
+            for lost in self.leases.expired(now, self._registration.returning(), patience):
                 self._expired.report(lost)
 
 

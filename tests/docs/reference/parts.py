@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from tests.docs.reference import codes, commands, http, life, limits, python, settings, transcript, wire
+from tests.docs.reference import codes, commands, http, life, limits, python, series, settings, transcript, wire
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "connection diagram": wire.connection_diagram,
@@ -39,6 +39,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "server settings": settings.server_settings,
     "limits of parts": limits.of_structs,
     "limits by place": limits.of_constants,
+    "series": series.of_a_network,
+    "series with names": series.with_names,
 }
 _MADE = re.compile(r"(?P<begin><!-- made from the code: (?P<name>[^>]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 

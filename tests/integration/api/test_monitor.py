@@ -31,7 +31,7 @@ async def health(atlas: Api) -> tuple[str, dict[str, int], dict[str, int]]:
 
 
 async def metrics(atlas: Api) -> dict[tuple[str, ...], float]:
-    answer = await atlas.anonymous.get("/metrics")
+    answer = await atlas.admin.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = text_string_to_metric_families(answer.text)
     return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
@@ -58,6 +58,7 @@ async def test_a_network_where_nothing_hangs_says_so(tmp_path: Path) -> None:
         assert len(in_use) == 8
         assert sum(in_use.values()) == 1
         assert told["atlas_token_expiry_seconds",] > 0
+        assert (await atlas.anonymous.get("/metrics")).status_code == 401
         assert (await atlas.anonymous.get("/metrics/agents")).status_code == 401
         named = (await atlas.admin.get("/metrics/agents")).text
         assert '\natlas_agent_token_expiry_seconds{agent="admin/hello",renewable="yes"} ' in named

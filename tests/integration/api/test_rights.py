@@ -15,7 +15,6 @@ OPEN = {
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
-    ("GET", "/metrics"),
     ("POST", "/api/v1/login-codes"),
     ("POST", "/api/v1/login-codes/token"),
     ("POST", "/api/v1/session"),

@@ -285,8 +285,8 @@ async def key_listed(world: World) -> dict[str, Any]:
     return {}
 
 
-async def applicant(_: World) -> dict[str, Any]:
-    return {"host": "laptop", "address": ""}
+async def applicant(world: World) -> dict[str, Any]:
+    return {"host": "laptop", "address": world.name()}
 
 
 async def user_code(world: World) -> dict[str, Any]:
@@ -624,10 +624,10 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "system.key_set": (nothing, OPEN),
     "system.ready": (nothing, OPEN),
     "system.figures": (nothing, OPEN),
-    "system.tokens_in_use": (nothing, OPEN),
     "system.limits": (nothing, ANYBODYS),
     "system.about": (nothing, ANYBODYS),
-    "system.token_ends": (token_in_use, seen("nothing")),
+    "metrics.read": (nothing, ADMINISTRATORS),
+    "metrics.token_ends": (token_in_use, seen("nothing")),
 }
 
 READS = {
@@ -644,7 +644,7 @@ READS = {
         "statistics.rates",
     },
     Scope.AGENTS_READ: {"agents.find", "agents.counted", "agents.show", "groups.find", "attention.find"},
-    Scope.TOKENS_READ: {"tokens.of_agent", "tokens.show", "system.token_ends"},
+    Scope.TOKENS_READ: {"tokens.of_agent", "tokens.show", "metrics.token_ends"},
 }
 TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel", "tasks.answer"}
 NARROW: dict[Scope, set[str]] = READS | {
@@ -656,6 +656,7 @@ NARROW: dict[Scope, set[str]] = READS | {
     Scope.TOKENS_WRITE: READS[Scope.TOKENS_READ] | {"tokens.issue", "tokens.rotate", "tokens.revoke"},
     Scope.USERS_ADMIN: {name for name, right in RIGHT_OF.items() if right is Right.MANAGE_USERS},
     Scope.AUDIT_READ: {name for name, right in RIGHT_OF.items() if right is Right.READ_AUDIT},
+    Scope.METRICS_READ: {"metrics.read"},
     Scope.EVERYTHING: set(MATRIX) - {"calls.call"},
 }
 """What a key of an administrator's is good for that has one scope, besides what any key is."""

@@ -25,6 +25,7 @@ from agentic_atlas.backend.store.accounts import UNSEALED
 from agentic_atlas.backend.store.audit import last_row
 from agentic_atlas.backend.store.database import REMEMBERED_BYTES, SqlStore
 from agentic_atlas.backend.store.errors import AWAY
+from agentic_atlas.backend.store.figures import StoreFigures
 from agentic_atlas.backend.store.migrations import migrate
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, TaskStatements
 from agentic_atlas.backend.store.tables import events, tasks
@@ -76,7 +77,8 @@ class Disk:
         readers = _Readers(self._connection)
         with self._connection.begin():
             audited = last_row(self._connection)
-        return SqlStore(self._writer, readers, readers, readers, "net_1", UNSEALED, audited)  # type: ignore[arg-type]
+        figures = StoreFigures(self._writer)  # type: ignore[arg-type]
+        return SqlStore(self._writer, readers, readers, readers, "net_1", UNSEALED, audited, figures)  # type: ignore[arg-type]
 
     def image(self) -> bytes:
         """Return the whole database."""

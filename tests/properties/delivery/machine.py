@@ -335,7 +335,7 @@ class Delivery(RuleBasedStateMachine):
         router = self.server.router
         for task in self.truth.tasks.values():
             if task.state in LEASED:
-                assert router._leases.instance(RunningAttempt(task.id, task.attempt)) is not None, (
+                assert router.leases.instance(RunningAttempt(task.id, task.attempt)) is not None, (
                     "it runs without a lease"
                 )
             elif task.state is TaskState.SUBMITTED and (task.not_before or 0.0) <= self.loop.wall() - RECOVERY:
@@ -422,7 +422,7 @@ class Delivery(RuleBasedStateMachine):
         assert not stuck, f"stuck: {stuck}"
         self.loop.passes(RECOVERY)
         router, dispatcher = self.server.router, self.server.engine.dispatcher
-        assert len(router._leases) == 0
+        assert len(router.leases) == 0
         assert len(dispatcher.deadlines._alarms) == 0
         assert all(len(agent.deliveries) == 0 for agent in self._registered())
         self._dead_connections_are_found()

@@ -14,7 +14,8 @@ def test_every_scope_is_an_agents_or_an_api_keys_and_never_both() -> None:
 def test_the_words_are_the_documented_ones() -> None:
     assert format_scopes(AGENT_SCOPES) == "agent:connect agent:call"
     assert format_scopes(API_KEY_SCOPES) == (
-        "tasks:read tasks:call tasks:write agents:read agents:write tokens:read tokens:write users:admin audit:read *"
+        "tasks:read tasks:call tasks:write agents:read agents:write tokens:read tokens:write users:admin audit:read "
+        "metrics:read *"
     )
 
 
@@ -34,6 +35,7 @@ def test_a_scope_grants_itself_and_nothing_granted_grants_nothing(scope: Scope) 
         ("*", set(API_KEY_SCOPES) - {"*"}),
         ("users:admin", set()),
         ("audit:read", set()),
+        ("metrics:read", set()),
         ("tasks:read", set()),
         ("agents:read", set()),
         ("tokens:read", set()),

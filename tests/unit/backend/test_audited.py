@@ -24,7 +24,14 @@ for module in pkgutil.iter_modules(usecases.__path__):
 UNTOLD = {"tasks.submit", "tasks.submit_all", "calls.call", "instances.admit", "logins.begin"}
 """What changes something and is not told of, for it is the network's daily work: of a task its own record tells, of an
 instance its agent's."""
-LOOKED_AT = {Right.READ_TASKS, Right.READ_AGENTS, Right.READ_TOKENS, Right.READ_AUDIT, Right.BE_KNOWN}
+LOOKED_AT = {
+    Right.READ_TASKS,
+    Right.READ_AGENTS,
+    Right.READ_TOKENS,
+    Right.READ_AUDIT,
+    Right.READ_METRICS,
+    Right.BE_KNOWN,
+}
 ONLY_LOOK = {
     "keys.find_all",
     "users.find",
@@ -45,7 +52,6 @@ ONLY_LOOK = {
     "system.key_set",
     "system.ready",
     "system.figures",
-    "system.tokens_in_use",
 }
 """Use cases that change nothing and need a right that others change something with."""
 

@@ -64,6 +64,7 @@ def test_whoever_shows_nothing_has_what_is_open_and_nothing_else() -> None:
         (("tokens:write",), {Right.READ_TOKENS, Right.WRITE_TOKENS}),
         (("users:admin",), set()),
         (("audit:read",), set()),
+        (("metrics:read",), set()),
         (("tasks", "tasks:*", "TASKS:READ"), set()),
     ],
 )
@@ -123,6 +124,7 @@ def test_administrating_takes_the_role_and_the_scope() -> None:
     # Whoever says what somebody logs in with is them when they like.
     assert getattr(refused(holder("users:admin", user=ROOT), Right.MANAGE_LOGINS), "code", None) == "insufficient_scope"
     assert granted(holder("audit:read", user=ROOT)) == {Right.READ_AUDIT, Right.OPEN, Right.BE_KNOWN}
+    assert granted(holder("metrics:read", user=ROOT)) == {Right.READ_METRICS, Right.OPEN, Right.BE_KNOWN}
     # A copy of the network holds every secret, so it takes a key that is good for everything.
     assert (
         getattr(refused(holder("users:admin", user=ROOT), Right.MANAGE_BACKUPS), "code", None) == "insufficient_scope"
@@ -161,7 +163,7 @@ def test_a_viewer_makes_keys_for_reading_only() -> None:
 def test_a_member_makes_no_key_for_what_is_an_administrator_s() -> None:
     member = holder("*", user=ADA)
     assert to_give(member, ["*"]) == ("*",)
-    for word in ("users:admin", "audit:read"):
+    for word in ("users:admin", "audit:read", "metrics:read"):
         with pytest.raises(Forbidden, match=f"{word} is for administrators alone"):
             to_give(member, ["tasks:read", word])
 

@@ -604,8 +604,8 @@ async def test_nothing_is_left_of_connections_that_ended() -> None:
             agent.connection.closed()
         await settle()
         router = net.router
-        assert (router._connections, len(router._leases), router._hub.everyone()) == ({}, 0, [])
-        assert vars(router._hub) == {name: {} for name in vars(router._hub)}
+        assert (router._connections, len(router.leases), router.hub.everyone()) == ({}, 0, [])
+        assert vars(router.hub) == {name: {} for name in vars(router.hub)}
 
 
 async def test_an_agent_is_absent_when_its_last_instance_has_been_away_for_one_grace_period() -> None:

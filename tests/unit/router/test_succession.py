@@ -129,7 +129,7 @@ async def test_another_token_moves_and_drops_no_lease() -> None:
         thief = heir(net, kept, name="thief", token="tok_2")
         welcome = await thief.welcome()
         assert [(verdict.task, verdict.keep) for verdict in welcome.attempts] == [(kept.id, False)]
-        leases = net.router._leases
+        leases = net.router.leases
         assert {leases.instance(RunningAttempt(task.id, 1)) for task in (kept, running)} == {"inst"}
         await net.passes(40, thief)
         assert sorted(net.backend.losses) == [(kept.id, 1), (running.id, 1)]

@@ -119,6 +119,9 @@ class AuditTrail:
 
     Attributes:
         noticed: is called when rows were written.
+        rows: number of the last row.
+        broken: the log was found broken since the start.
+        unwritten: what waits to be written.
     """
 
     def __init__(
@@ -131,13 +134,15 @@ class AuditTrail:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.noticed: Callable[[], None] = lambda: None
+        self.rows = 0
+        self.broken = False
         self._network = network
         self._audit = audit
         self._heads = heads
         self._clock = clock
         self._log = log
         self._sleep = sleep
-        self._unwritten: list[AuditEvent] = []
+        self.unwritten: list[AuditEvent] = []
         self._lost = 0
         self._refused = {True: _Refusals(), False: _Refusals()}
         self._head: ChainHead | None = None
@@ -208,8 +213,10 @@ class AuditTrail:
         if self._heads is None:
             return
         last = await self._audit.head()
+        self.rows = last.seq
         why = await self._broken(self._heads, last)
         if why is not None:
+            self.broken = True
             self._log.error("audit_broken", why=why)
             self._add(broken(self._clock(), why))
             await self.settle()
@@ -333,16 +340,16 @@ class AuditTrail:
         return f"rows {archived + 1} to {first[0].seq - 1} are not there, and were not archived"
 
     def _add(self, *events: AuditEvent) -> None:
-        self._unwritten += events
-        over = len(self._unwritten) - MOST_UNWRITTEN
+        self.unwritten += events
+        over = len(self.unwritten) - MOST_UNWRITTEN
         if over > 0:
             self._lost += over
-            del self._unwritten[:over]
-        if len(self._unwritten) >= _AT_ONCE and not self._faulty:
+            del self.unwritten[:over]
+        if len(self.unwritten) >= _AT_ONCE and not self._faulty:
             self._submit()
 
     def _submit(self) -> Write[tuple[ChainHead, str | None]] | None:
-        events, self._unwritten = self._unwritten, []
+        events, self.unwritten = self.unwritten, []
         if not events:
             return None
         lost, self._lost = self._lost, 0
@@ -356,7 +363,9 @@ class AuditTrail:
         if error is None:
             self._faulty = False
             self._head, why = write.result()
+            self.rows = self._head.seq
             if why is not None:
+                self.broken = True
                 self._log.error("audit_broken", why=why)
             self.noticed()
             return
@@ -370,7 +379,7 @@ class AuditTrail:
                 self._log.error("audit_rows_lost", rows=len(events), exc_info=error)
         self._lost += lost
         if later_on:
-            later, self._unwritten = self._unwritten, []
+            later, self.unwritten = self.unwritten, []
             self._add(*events, *later)
         else:
             self._lost += len(events)  # Again it would fail again, and take with it what comes.

@@ -53,6 +53,7 @@ class OpenTask(msgspec.Struct, frozen=True):
     attempt: int
     instance_id: str | None
     not_before: float | None
+    created_at: float
     impatient: bool
     """It does not wait for an agent that is away."""
     stopping: bool
@@ -160,6 +161,11 @@ class Queues:
     def longest(self) -> int:
         """Return how many tasks wait for the agent that most wait for."""
         return max(map(len, self._waiting.values()), default=0)
+
+    def oldest(self) -> float | None:
+        """Return when the oldest of all that wait was submitted; None when none does."""
+        waiting = (task.created_at for tasks in self._waiting.values() for task in tasks.values())
+        return min(waiting, default=None)
 
     def agents(self) -> tuple[str, ...]:
         """Return the ids of the agents that tasks wait for."""
@@ -345,6 +351,7 @@ def _seen(task: Task, *, stored: bool) -> OpenTask:
         task.attempt,
         task.instance_id,
         task.not_before,
+        task.created_at,
         task.impatient,
         task.cancel_reason is not None,
         stored,

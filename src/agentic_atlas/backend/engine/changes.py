@@ -105,6 +105,9 @@ class Changes:
         self._records: dict[str, AgentRecord | None] = {}
         self._version = 0
 
+    def __len__(self) -> int:
+        return self._watching.total()
+
     @property
     def seq(self) -> int:
         """Number as high as that of the last change there was; it tells nobody when that was."""

@@ -397,18 +397,12 @@ class Credits:
     def usage(self, agent_id: str) -> Sequence[Usage]:
         """Return the agent's connected instances, with the slots of each that are taken."""
         now = self._clock()
-        return [
-            Usage(
-                one.instance.instance_id,
-                one.slots - one.left,
-                one.slots,
-                one.holdup is Holdup.DRAINING,
-                max(0.0, now - one.heard_at),
-                one.holdup,
-                one.beat,
-            )
-            for one in self._accounts(agent_id)
-        ]
+        return [_usage(one, now) for one in self._accounts(agent_id)]
+
+    def everyone(self) -> Sequence[Usage]:
+        """Return the same of all agents."""
+        now = self._clock()
+        return [_usage(one, now) for accounts in self._agents.values() for one in accounts.values()]
 
     def awaits(self, agent_id: str, instance_id: str) -> float | None:
         """Return for how many seconds more the instance's attempts wait for it; None while it is connected."""
@@ -452,6 +446,18 @@ class Credits:
             self.instances.expected.discard(instance.agent_id)
         self.noticed(instance.agent_id)
         return account
+
+
+def _usage(account: _Account, now: float) -> Usage:
+    return Usage(
+        account.instance.instance_id,
+        account.slots - account.left,
+        account.slots,
+        account.holdup is Holdup.DRAINING,
+        max(0.0, now - account.heard_at),
+        account.holdup,
+        account.beat,
+    )
 
 
 def _load(account: _Account) -> tuple[float, int]:

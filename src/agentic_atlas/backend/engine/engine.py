@@ -25,6 +25,7 @@ from agentic_atlas.backend.engine.logged_in import SessionTimes
 from agentic_atlas.backend.engine.logins import KEY_LIFETIME, Logins
 from agentic_atlas.backend.engine.logs import LogBook
 from agentic_atlas.backend.engine.monitor import Monitor
+from agentic_atlas.backend.engine.outcomes import Outcomes
 from agentic_atlas.backend.engine.people import People
 from agentic_atlas.backend.engine.rollups import RollUps
 from agentic_atlas.backend.engine.sightings import Sightings
@@ -151,6 +152,7 @@ class Engine:
     verification: Verification
     contention: Contention
     rollups: RollUps
+    outcomes: Outcomes
     people: People
     server: ServerProcess | None
     logs: LogBook | None
@@ -198,6 +200,7 @@ class Engine:
             absence=Absence(dispatcher, credit, clock),
             contention=Contention(clock),
             rollups=RollUps(store.statistics, clock),
+            outcomes=Outcomes(feed),
             tokens=settings.tokens,
             trail=trail,
             verification=Verification(trail, clock),
@@ -231,7 +234,7 @@ class Engine:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
         async with asyncio.TaskGroup() as group:
             own = (self.monitor, self.circles, self.sightings, self.trail, self.verification, self.rollups)
-            for life in (self.dispatcher.deadlines, *own):
+            for life in (self.dispatcher.deadlines, self.outcomes, *own):
                 group.create_task(life.run())
             if self.logs is not None:
                 group.create_task(self.logs.run())

@@ -11,11 +11,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Seque
 from contextlib import contextmanager
 from functools import partial
 
-from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent
+import msgspec
+
+from agentic_atlas.backend.domain.records import Submitted, Task, TaskEvent, TaskEventKind
 from agentic_atlas.backend.ports import Clock, Summary, Tasks, Write
 from agentic_atlas.backend.rights import Principal, key_expired
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.errors import AtlasError, Busy, Unavailable
+from agentic_atlas.protocol.tasks import TaskState
 
 _PREFIX = "task."
 _END = b"end"
@@ -38,6 +41,20 @@ EVERYTHING = ""
 
 Read = Callable[[int], Awaitable[list[TaskEvent]]]
 """Reads the events after a number from the store: some of them at least."""
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """What is counted of a task whose state has changed, or whose attempt was accepted: no payload is kept for it."""
+
+    id: str
+    agent: str
+    skill: str
+    state: TaskState
+    attempt: int
+    code: str
+    """Of its error; empty without one."""
+    created_at: float
+    at: float
 
 
 class Watch:
@@ -200,11 +217,13 @@ class Feed:
             that whoever is given one learns nothing of how much changes that they do not see.
         given: the highest number that was given to a change or to somebody who looks; see `now`.
         hear: is told of every change, while somebody wants to know of all of them.
+        moves: is told of every change of a state, likewise.
     """
 
     def __init__(self, bus: Bus, tasks: Tasks, clock: Clock, *, remembered_bytes: int = REMEMBERED_BYTES) -> None:
         self.told = self.given = int(clock() * 1_000_000)  # no process tells of so many changes in a second
         self.hear: Callable[[Task], None] | None = None
+        self.moves: Callable[[Moved], None] | None = None
         self._bus = bus
         self._clock = clock
         self._tasks = tasks
@@ -227,6 +246,10 @@ class Feed:
         self.count()
         if self.hear is not None:
             self.hear(task)
+        if self.moves is not None and events and events[-1].kind is TaskEventKind.STATE:
+            code = "" if task.error is None else task.error.code
+            known = (task.id, task.agent, task.skill, task.state, task.attempt, code, task.created_at)
+            self.moves(Moved(*known, task.updated_at))
         for watch in self._watches.get(task.id, ()):
             watch.task = task
         story = self._stories.get(task.id)

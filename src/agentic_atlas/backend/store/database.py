@@ -19,9 +19,10 @@ from agentic_atlas.backend.store.attention import SqlAttention
 from agentic_atlas.backend.store.audit import SqlAudit, last_row
 from agentic_atlas.backend.store.copying import Told, copier, copy
 from agentic_atlas.backend.store.errors import domain_error
+from agentic_atlas.backend.store.figures import StoreFigures
 from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.backend.store.migrations import migrate
-from agentic_atlas.backend.store.readers import FOLLOWING, THREADS, PooledReaders, Readers, WriterReaders
+from agentic_atlas.backend.store.readers import FOLLOWING, THREADS, PooledReaders, Readers, TimedReaders, WriterReaders
 from agentic_atlas.backend.store.sessions import SqlSessions
 from agentic_atlas.backend.store.sharing import SqlGroups, SqlShares
 from agentic_atlas.backend.store.statistics import SqlStatistics
@@ -43,7 +44,11 @@ _COUNTED = (agents, tokens, users, api_keys)
 
 
 class SqlStore:
-    """`ports.Store` on SQLAlchemy; made by `open_store`."""
+    """`ports.Store` on SQLAlchemy; made by `open_store`.
+
+    Attributes:
+        figures: how long its reads and writes take.
+    """
 
     def __init__(
         self,
@@ -54,7 +59,9 @@ class SqlStore:
         network_id: str,
         seal: Sealing,
         audited: ChainHead | None,
+        figures: StoreFigures,
     ) -> None:
+        self.figures = figures
         self.tasks = SqlTasks(writer, readers, followers)
         self.agents = SqlAgents(writer, readers)
         self.tokens = SqlTokens(writer, readers)
@@ -153,14 +160,15 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, seal: Sealing, opened: Ex
     writer = Writer(engine, begin_at_once=sqlite.begin_at_once, remembered_bytes=REMEMBERED_BYTES)
     writer.start()
     opened.callback(writer.close)
-    readers = _reading(writer, path, THREADS, opened)
-    followers = _reading(writer, path, FOLLOWING, opened)
+    figures = StoreFigures(writer)
+    readers = TimedReaders(_reading(writer, path, THREADS, opened), figures.read)
+    followers = TimedReaders(_reading(writer, path, FOLLOWING, opened), figures.read)
     copies = WriterReaders(writer) if path is None else copier(path)
     opened.callback(copies.close)
-    return SqlStore(writer, readers, followers, copies, network_id, seal, audited)
+    return SqlStore(writer, readers, followers, copies, network_id, seal, audited, figures)
 
 
-def _reading(writer: Writer, path: Path | None, threads: int, opened: ExitStack) -> Readers:
+def _reading(writer: Writer, path: Path | None, threads: int, opened: ExitStack) -> PooledReaders | WriterReaders:
     if path is None:
         return WriterReaders(writer)
     readers = PooledReaders(sqlite.reading_engine(path, threads), threads=threads)

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from agentic_atlas.backend.store.errors import AWAY, domain_error
-from agentic_atlas.backend.store.writer import Writer, statement
+from agentic_atlas.backend.store.writer import Writer, named, statement
 from agentic_atlas.errors import Busy, Unavailable
 
 T = TypeVar("T")
@@ -73,4 +74,30 @@ class WriterReaders:
         """Nothing of its own to stop."""
 
 
-Readers: TypeAlias = PooledReaders | WriterReaders
+class TimedReaders:
+    """Reads like those it is made around, and tells how long each took from the moment when it was asked for."""
+
+    def __init__(
+        self,
+        readers: PooledReaders | WriterReaders,
+        took: Callable[[str, float], None],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._readers = readers
+        self._took = took
+        self._clock = clock
+
+    async def run(self, query: Callable[[Connection], T]) -> T:
+        """Run the query, and tell what it does and the seconds that it took, whatever came of it."""
+        began = self._clock()
+        try:
+            return await self._readers.run(query)
+        finally:
+            self._took(named(query), self._clock() - began)
+
+    def close(self) -> None:
+        """Close what reads."""
+        self._readers.close()
+
+
+Readers: TypeAlias = PooledReaders | WriterReaders | TimedReaders

@@ -13,6 +13,7 @@ time, and on the thread where it might.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from itertools import groupby
 from math import inf
 from operator import attrgetter
@@ -59,6 +60,9 @@ _SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 """Seconds for which the thread is given all statements."""
 
+MOST_TIMED = 10_000
+"""Groups whose times are kept for whoever looks at them; of more, those of the oldest are lost."""
+
 _RECORD = 1_024
 """Bytes counted for a task besides its payloads."""
 _QUESTION = 256
@@ -77,34 +81,55 @@ class Operation(msgspec.Struct, Generic[T], frozen=True):
     """What the task that it adds may be there already by."""
     bare: bool = False
     """It works with the database itself: what was known of any task need not be true any more."""
+    name: str = ""
+    """What it does, for whoever looks at how long that takes: as many words as there are kinds of writes."""
 
 
 AnyOperation: TypeAlias = Operation[Any]
 """An operation whose result is of no concern here."""
-_Queued: TypeAlias = tuple[AnyOperation, Write[Any]]
+_Queued: TypeAlias = tuple[AnyOperation, Write[Any], float]
+"""With the time at which it was submitted."""
 _Told: TypeAlias = Callable[[Sequence[_Queued], Sequence[object]], None]
+
+
+class GroupTimes(msgspec.Struct, frozen=True):
+    """When a group was written, by the writer's clock."""
+
+    began: float
+    ended: float
+    commit: float
+    """Seconds that its last commit took."""
+    operations: Sequence[tuple[str, float]]
+    """What each of them does, and when it was submitted."""
+
+
+def named(query: Callable[..., object]) -> str:
+    """Return what a read or a write does, by the module and the method that it stands in."""
+    function = query.func if isinstance(query, partial) else query
+    place = function.__qualname__.partition(".<locals>")[0].rpartition(".")[2]
+    return f"{function.__module__.rpartition('.')[2]}.{place.lstrip('_')}"
 
 
 def add_task(change: Change) -> Operation[Submitted]:
     """Store a new task, unless its caller's idempotency key is taken."""
-    return Operation(lambda group: group.add(change), key=change.task.key)
+    return Operation(lambda group: group.add(change), key=change.task.key, name="tasks.add")
 
 
 def change_task(task_id: str, decide: Decide) -> Operation[Changed]:
     """Store what `decide` makes of a task."""
-    return Operation(lambda group: group.change(task_id, decide), task_id)
+    return Operation(lambda group: group.change(task_id, decide), task_id, name="tasks.change")
 
 
 def claim_slots(
     agent_id: str, slots: Sequence[InstanceRef], now: float, skills: Collection[str] | None = None
 ) -> Operation[list[Changed]]:
     """Give waiting tasks of an agent to free slots, those of all skills or of some."""
-    return Operation(lambda group: group.claim(agent_id, slots, now, skills))
+    return Operation(lambda group: group.claim(agent_id, slots, now, skills), name="tasks.claim")
 
 
 def statement(run: Callable[[Connection], T]) -> Operation[T]:
     """Anything else that is written."""
-    return Operation(lambda group: run(group.connection), bare=True)
+    return Operation(lambda group: run(group.connection), bare=True, name=named(run))
 
 
 class LoopTime:
@@ -155,6 +180,9 @@ class Writer:
     When an operation of a group can't be stored, the group is rolled back and done again in halves, until that
     operation stands alone and fails alone. When the database itself can't be had, all that waits fails at once: each
     would wait for the same lock or disk in turn.
+
+    Attributes:
+        times: of the last groups, for whoever looks at them and takes them out.
     """
 
     def __init__(
@@ -185,6 +213,9 @@ class Writer:
         self._most_waiting = most_waiting
         self._most_in_group = most_in_group
         self._loop_time = LoopTime(clock)
+        self._clock = clock
+        self._began = self._commit = 0.0
+        self.times: deque[GroupTimes] = deque(maxlen=MOST_TIMED)
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Queued] = deque()
         self._handed: SimpleQueue[_Group | None] = SimpleQueue()
@@ -214,9 +245,14 @@ class Writer:
             elif len(self._waiting) >= self._most_waiting:
                 write.settle(Busy("too many writes are waiting; try again in a second", retry_after=1.0))
             else:
-                self._waiting.append((operation, write))
+                self._waiting.append((operation, write, self._clock()))
         self._call()
         return write
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for the next group."""
+        return len(self._waiting)
 
     def close(self) -> None:
         """Finish what waits, then stop. Blocks; anything submitted from now on fails."""
@@ -238,12 +274,13 @@ class Writer:
         with self._closing:
             if not self._closed and self._waiting:
                 self._here = False
+                self._began = self._clock()
                 queued = self._taken(self._most_in_group)
                 self._handed.put(self._carried_out(queued) or _Group(queued))
 
     def _carried_out(self, queued: Sequence[_Queued]) -> _Group | None:
         """Do all but the commit, on the loop; None: nothing was done, for it might take long, or one of them fails."""
-        operations = [operation for operation, _ in queued]
+        operations = [operation for operation, *_ in queued]
         if self._begin_at_once is None or not self._loop_time.allows(len(operations)):
             return None
         if any(operation.bare for operation in operations):
@@ -267,14 +304,18 @@ class Writer:
 
     def _over(self, queued: Sequence[_Queued], results: Sequence[object]) -> None:
         self._here = True
+        asked = [(operation.name, at) for operation, _, at in queued]
+        self.times.append(GroupTimes(self._began, self._clock(), self._commit, asked))
         _settle(queued, results)
         self._call()
 
     def _stored(self, group: _Group) -> Sequence[object]:
-        operations = [operation for operation, _ in group.queued]
+        operations = [operation for operation, *_ in group.queued]
         if group.begun is not None:
             try:
+                written = self._clock()
                 self._connection.commit()
+                self._commit = self._clock() - written
                 group.begun.committed()
                 return group.results
             except Exception:  # noqa: BLE001 - done again, and then it belongs to whose fault it is
@@ -287,6 +328,8 @@ class Writer:
         try:
             with connection.begin():
                 results = group.carry_out(operations)
+                written = self._clock()
+            self._commit = self._clock() - written
             group.committed()
             return results
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
@@ -457,7 +500,7 @@ def _roll_back(connection: Connection) -> None:
 
 
 def _settle(queued: Sequence[_Queued], results: Sequence[object]) -> None:
-    for (_, write), result in zip(queued, results, strict=True):
+    for (_, write, _), result in zip(queued, results, strict=True):
         write.settle(result)
 
 

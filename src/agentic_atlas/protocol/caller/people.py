@@ -11,8 +11,9 @@ from agentic_atlas.protocol.caller.values import Asked, Listing, Page, Positive,
 RoleName: TypeAlias = Literal["admin", "member", "viewer"]
 ScopeWord: TypeAlias = Annotated[str, Meta(min_length=1, max_length=250)]
 """One thing that an API key is good for: `tasks:read`, `tasks:call`, `tasks:write`, `agents:read`, `agents:write`,
-`tokens:read`, `tokens:write`, `users:admin`, `audit:read`, or `*` for everything. Writing implies reading of the same
-noun. `tasks:call:OWNER/AGENT[/SKILL]` is for tasks of that agent, or skill; `tasks:read:own` for its own ones."""
+`tokens:read`, `tokens:write`, `users:admin`, `audit:read`, `metrics:read`, or `*` for everything. Writing
+implies reading of the same noun. `tasks:call:OWNER/AGENT[/SKILL]` is for tasks of that agent, or skill;
+`tasks:read:own` for its own ones."""
 
 
 class UserRequest(Asked, frozen=True, kw_only=True):

@@ -49,10 +49,11 @@ MEANINGS: Final = {
     Scope.TOKENS_WRITE: "Make, rotate and revoke tokens of agents.",
     Scope.USERS_ADMIN: "Make and change users, groups and their keys.",
     Scope.AUDIT_READ: "Read the audit log, and have it checked.",
+    Scope.METRICS_READ: "Read what the whole network does, as Prometheus has it.",
 }
 """What a key may be good for, by the word that says so."""
 _READING: Final = (Scope.TASKS_READ, _OWN, Scope.AGENTS_READ, Scope.TOKENS_READ)
-_OF_ADMINISTRATORS: Final = (Scope.USERS_ADMIN, Scope.AUDIT_READ)
+_OF_ADMINISTRATORS: Final = (Scope.USERS_ADMIN, Scope.AUDIT_READ, Scope.METRICS_READ)
 
 
 class SoughtKeys(BaseModel):

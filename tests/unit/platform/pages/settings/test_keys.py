@@ -31,7 +31,7 @@ def test_every_word_that_a_key_can_have_says_what_it_means() -> None:
 
 def test_nobody_is_offered_what_their_role_has_not() -> None:
     assert set(offered(Role.ADMIN)) == set(MEANINGS)
-    assert set(MEANINGS) - set(offered(Role.MEMBER)) == {"users:admin", "audit:read"}
+    assert set(MEANINGS) - set(offered(Role.MEMBER)) == {"users:admin", "audit:read", "metrics:read"}
     assert set(offered(Role.VIEWER)) == {"tasks:read", "tasks:read:own", "agents:read", "tokens:read"}
 
 
