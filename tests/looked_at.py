@@ -6,6 +6,7 @@ axe-core says the latter. It is fetched once by npm, is what `requirements/axe.l
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -69,10 +70,12 @@ class Window:
 
 
 FORMS = """[...document.forms].filter((one) => one.method === "post").map((one) => [
-    new URL(one.action).pathname, [...one.elements].map((field) => field.name).filter(Boolean)])"""
+    new URL(one.action).pathname, [...one.elements].map((field) => field.name).filter(Boolean),
+    [...one.elements].filter((field) => field.matches("textarea, [type=text], input:not([type])"))
+      .map((field) => [field.name, field.maxLength])])"""
 
 
-def _unfit(path: str, names: list[str]) -> Iterator[str]:
+def _unfit(path: str, names: list[str], texts: list[tuple[str, int]]) -> Iterator[str]:
     route = next((one for one in ROUTES if one.method == "POST" and re.fullmatch(_pattern(one.path), path)), None)
     if route is None:
         yield f"{path}: nothing is there"
@@ -80,6 +83,17 @@ def _unfit(path: str, names: list[str]) -> Iterator[str]:
         fields = {one.encode_name: one.required for one in msgspec.structs.fields(route.takes)}
         yield from (f"{path}: {name} is not taken" for name in names if name not in fields)
         yield from (f"{path}: {name} is missing" for name, needed in fields.items() if needed and name not in names)
+        kinds = {one.encode_name: one.type for one in msgspec.structs.fields(route.takes)}
+        for name, most in texts:
+            if name in kinds and not 0 < most <= _longest(kinds[name]):
+                yield f"{path}: {name} takes more than is taken"
+
+
+def _longest(kind: Any) -> float:
+    """Return how many characters a field takes."""
+    info = msgspec.inspect.type_info(kind)
+    texts = [one for one in getattr(info, "types", (info,)) if isinstance(one, msgspec.inspect.StrType)]
+    return max((one.max_length or math.inf for one in texts), default=0)
 
 
 def _pattern(path: str) -> str:

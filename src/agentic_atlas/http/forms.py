@@ -28,6 +28,38 @@ MAX_FIELDS = 1_000
 """Fields of a form."""
 
 
+class UnfitForm(msgspec.Struct, frozen=True):
+    """A form as it came that is not of the shape that its handler takes: one that takes this too shows it again.
+
+    Attributes:
+        values: what its fields say.
+        error: why it does not fit, with the field in its detail.
+    """
+
+    values: dict[str, Any]
+    error: InvalidInput
+
+    def typed(self, kind: type[T]) -> T:
+        """Return it as such a struct all the same, to be shown again and never to be acted upon.
+
+        Text is as it was typed, however long; all else that does not fit is as it is without having been said.
+
+        Raises:
+            InvalidInput: something that is no text is missing.
+        """
+        said: dict[str, Any] = {}
+        shape: type = kind
+        for one in msgspec.structs.fields(shape):
+            value, text = self.values.get(one.encode_name), _is_text(one.type)
+            if value is not None and (text or _takes(value, one.type, strict=False)):
+                said[one.name] = value if text else msgspec.convert(value, one.type, strict=False)
+            elif one.required:
+                if not text:
+                    raise self.error
+                said[one.name] = ""
+        return kind(**said)
+
+
 async def read_form(request: Request, turns: Turns, kind: type[T], *, most: int = MAX_FORM) -> T:
     """Return a form, of at most so many bytes, as a struct.
 
@@ -35,6 +67,14 @@ async def read_form(request: Request, turns: Turns, kind: type[T], *, most: int 
         PayloadTooLarge: longer than `most`; what is over is not read.
         InvalidInput: no form, not of this shape, of too many fields, or cut off.
     """
+    form = await read_any_form(request, turns, kind, most=most)
+    if isinstance(form, UnfitForm):
+        raise form.error
+    return form
+
+
+async def read_any_form(request: Request, turns: Turns, kind: type[T], *, most: int = MAX_FORM) -> T | UnfitForm:
+    """Return the same, or as it came where it is not of this shape; raises as `read_form` does otherwise."""
     check_type(request, FORM)
     values = _values(kind, _fields(await body_of(request, min(most, MAX_FORM), None), MAX_FIELDS))
     try:
@@ -42,7 +82,8 @@ async def read_form(request: Request, turns: Turns, kind: type[T], *, most: int 
     except msgspec.ValidationError as error:
         found = refusal(error, kind, values)
         detail = [{"path": found.path, "message": found.message}]
-        raise InvalidInput(f"the form is not acceptable: {found.sentence}", detail=detail) from None
+        unfit = InvalidInput(f"the form is not acceptable: {found.sentence}", detail=detail)
+        return UnfitForm(values, unfit)
 
 
 async def read_fields(request: Request, turns: Turns, *, most: int, most_fields: int) -> dict[str, str]:
@@ -120,9 +161,14 @@ def _told_apart(kind: type) -> tuple[frozenset[str], frozenset[str]]:
     return many, frozenset(one.encode_name for one in fields if not _takes("", one.type))
 
 
-def _takes(value: object, kind: Any) -> bool:
+def _is_text(kind: Any) -> bool:
+    info = msgspec.inspect.type_info(kind)
+    return any(isinstance(one, msgspec.inspect.StrType) for one in getattr(info, "types", (info,)))
+
+
+def _takes(value: object, kind: Any, *, strict: bool = True) -> bool:
     try:
-        msgspec.convert(value, kind)
+        msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError:
         return False
     return True

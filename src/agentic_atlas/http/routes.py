@@ -7,7 +7,7 @@ function; what it takes is read off its signature:
 - a name in the route's path: that segment, decoded; an encoded slash does not end it
 - a type that is given to the table, or `Request`
 - `Principal`: who asks, as they are once the body is there, and the handler is not reached without
-- another struct: the body, as JSON, or the form of a page (`Route.form`)
+- another struct: the body, as JSON, or the form of a page (`Route.form`); with `| UnfitForm`, one that does not fit too
 - else, a parameter of the query, or of a field of the head (`HEADER`), checked as Pydantic does
 """
 
@@ -33,7 +33,7 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import AtlasError, InvalidInput, Unauthenticated
 from agentic_atlas.http import errors
 from agentic_atlas.http.cookies import SESSION, Cookies
-from agentic_atlas.http.forms import read_form
+from agentic_atlas.http.forms import UnfitForm, read_any_form, read_form
 from agentic_atlas.http.messages import MAX_BODY, Answered, Request, Response, read
 from agentic_atlas.http.turns import Turns
 
@@ -149,6 +149,8 @@ class Route:
     form: bool = False
     body: str | None = field(init=False, repr=False, default=None)
     """What the handler calls the body that it is given."""
+    unfit: bool = field(init=False, repr=False, default=False)
+    """The handler takes a form that does not fit as well."""
     types: Sequence[tuple[str, type]] = field(init=False, repr=False)
     """Names and types of what the handler is given."""
     parameters: Sequence[RequestParameter] = field(init=False, repr=False)
@@ -156,6 +158,9 @@ class Route:
     def __post_init__(self) -> None:
         signature = inspect.signature(self.handler, eval_str=True)
         rest = [one for name, one in signature.parameters.items() if name not in self.names()]
+        unfit = {one.name for one in rest if UnfitForm in get_args(one.annotation)}
+        rest = [one.replace(annotation=get_args(one.annotation)[0]) if one.name in unfit else one for one in rest]
+        object.__setattr__(self, "unfit", bool(unfit))
         given = [(one.name, one.annotation) for one in rest if _is_given(one.annotation)]
         body = next((one for one in given if issubclass(one[1], msgspec.Struct) and one[1] is not Principal), None)
         if body is not None:
@@ -301,7 +306,8 @@ class _Endpoint:
         self._request = next((name for name, kind in route.types if kind is Request), None)
         self._who = next(((name, given[Application]) for name, kind in route.types if kind is Principal), None)
         self._body = (route.body, route.takes, route.most) if route.body and route.takes else None
-        self._read = read_form if route.form else read
+        read_as: Callable[..., Awaitable[Any]] = (read_any_form if route.unfit else read_form) if route.form else read
+        self._read = read_as
         self._turns: Turns = given[Turns]
         self._cookies: Cookies = given[Cookies]
 

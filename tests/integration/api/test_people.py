@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from pathlib import Path
 
 import httpx
@@ -365,3 +367,34 @@ async def test_a_browser_approves_a_machine_as_a_command_does(tmp_path: Path) ->
         wrong = [await ada.post("/login/code", content="user_code=BBBB-BBBB") for _ in range(WRONG_PER_MINUTE + 1)]
         assert [one.status_code for one in wrong] == [404] * WRONG_PER_MINUTE + [429]
         assert ("too many wrong codes" in wrong[-1].text, 'value="BBBB-BBBB"' in wrong[-1].text) == (True, True)
+
+
+LONG = "x" * 5_000
+FORMS = {
+    "/settings/keys/new": ({"name": LONG, "only": "ada/books", "scopes": "tasks:call"}, "name"),
+    "/settings/invitations": ({"user": LONG}, "user"),
+    "/login/code": ({"user_code": LONG}, "user_code"),
+    "/agents/token": ({"agent": "books", "name": LONG, "description": "for the <attic>"}, "name"),
+    "/agents/root/books/settings": ({"name": "books", "description": LONG + "<b>"}, "description"),
+    "/agents/root/books/shares": ({"subjects": LONG}, "subjects"),
+}
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_what_is_too_long_for_a_form_is_said_at_its_field_and_stays_as_it_was_typed(
+    tmp_path: Path, path: str
+) -> None:
+    async with api(tmp_path) as atlas:
+        await joined(atlas, "root", "admin")
+        root = await logged_in(atlas, "root")
+        await root.post("/api/v1/agents", json={"name": "books"})
+        root.headers["Accept"] = "text/html"
+        said, field = FORMS[path]
+        answer = await root.post(path, data=said, headers={"Content-Type": "application/x-www-form-urlencoded"})
+        assert answer.status_code == 422
+        named = re.search(rf'<(input|textarea)[^>]* name="{field}"[^>]*>', answer.text)
+        assert named is not None
+        assert 'aria-invalid="true"' in named[0]
+        assert re.search(rf'id="about-{field}" class="fault">It has to have a length of at most', answer.text)
+        shown = html.unescape(answer.text)
+        assert [text for text in said.values() if text not in shown] == []

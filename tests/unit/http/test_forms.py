@@ -12,7 +12,7 @@ import pytest
 from msgspec import Meta
 
 from agentic_atlas.errors import InvalidInput, PayloadTooLarge
-from agentic_atlas.http.forms import FORM, MAX_FIELDS, STEP, read_fields, read_form
+from agentic_atlas.http.forms import FORM, MAX_FIELDS, STEP, UnfitForm, read_any_form, read_fields, read_form
 from agentic_atlas.http.messages import Request, RequestBody
 from agentic_atlas.http.turns import Turns
 
@@ -110,3 +110,30 @@ async def test_what_is_all_escapes_takes_no_more_than_some_times_its_room() -> N
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 * len(text)
+
+
+async def test_a_form_that_does_not_fit_is_there_as_it_was_typed() -> None:
+    request = sent("name=Ada&hours=-1&kind=c&sure=true&scopes=x")
+    unfit = await read_any_form(request, Turns(monotonic), Sent, most=1_000)
+    assert isinstance(unfit, UnfitForm)
+    assert isinstance(unfit.error.detail, list)
+    assert unfit.error.detail[0]["path"] in ("/hours", "/kind")
+    assert unfit.typed(Sent) == Sent("Ada", sure=True, scopes=["x"])
+
+
+class Confirmed(msgspec.Struct):
+    """What has to be said."""
+
+    sure: Literal["yes"]
+    why: Annotated[str, Meta(max_length=3)]
+
+
+async def test_text_that_is_missing_is_empty_and_all_else_is_refused_again() -> None:
+    short, unsure = sent("sure=yes"), sent("why=because")
+    unfit = await read_any_form(short, Turns(monotonic), Confirmed, most=1_000)
+    assert isinstance(unfit, UnfitForm)
+    assert unfit.typed(Confirmed) == Confirmed("yes", "")
+    unfit = await read_any_form(unsure, Turns(monotonic), Confirmed, most=1_000)
+    assert isinstance(unfit, UnfitForm)
+    with pytest.raises(InvalidInput):
+        unfit.typed(Confirmed)

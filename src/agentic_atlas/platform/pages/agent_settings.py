@@ -12,13 +12,21 @@ from agentic_atlas.backend.usecases import agents
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import Conflict, InvalidInput, NotFound
 from agentic_atlas.http.errors import status_of
+from agentic_atlas.http.forms import UnfitForm
 from agentic_atlas.http.messages import Response
+from agentic_atlas.platform.outcome import FormOutcome, fit, typed, wrong
 from agentic_atlas.platform.page import PageGroup, View, frame_of, html, see_other
-from agentic_atlas.platform.page_actions import on_pages
 from agentic_atlas.platform.pages.agent import changes, manages
 from agentic_atlas.protocol.caller.agents import AgentInfo
 
 pages = PageGroup("agents")
+
+
+class AboutForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent is called, and what it is for."""
+
+    name: Annotated[str, Meta(max_length=64)] | None = None
+    description: Annotated[str, Meta(max_length=4_000)] = ""
 
 
 class AgentSettingsView(View, frozen=True):
@@ -31,8 +39,9 @@ class AgentSettingsView(View, frozen=True):
         changes: and may change it.
         owns: it is their own, to be renamed, shared and deleted.
         seen_by: who sees it, in words.
-        about_fault: what was wrong with its name or description.
-        share_fault: what was wrong with whom to share it with.
+        about: its name and description, as they are or were typed.
+        shared: with whom it was to be shared, and was not.
+        said: what was wrong with what was sent; None: nothing was.
     """
 
     agent: AgentInfo
@@ -41,15 +50,9 @@ class AgentSettingsView(View, frozen=True):
     changes: bool
     owns: bool
     seen_by: str
-    about_fault: str = ""
-    share_fault: str = ""
-
-
-class AboutForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent is called, and what it is for."""
-
-    name: Annotated[str, Meta(max_length=64)] | None = None
-    description: Annotated[str, Meta(max_length=4_000)] = ""
+    about: AboutForm
+    shared: str = ""
+    said: FormOutcome | None = None
 
 
 class AdmissionForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,14 +89,16 @@ async def show(owner: str, name: str, application: Application, who: Principal) 
 
 @pages.page("POST", "/agents/{owner}/{name}/settings", "agent_settings.html", form=True)
 async def change(
-    owner: str, name: str, body: AboutForm, application: Application, who: Principal
+    owner: str, name: str, body: AboutForm | UnfitForm, application: Application, who: Principal
 ) -> AgentSettingsView | Response:
     """Change what an agent is called, and what it is for."""
-    rename = None if body.name in (None, name) else body.name
     try:
-        changed = await agents.update(who, application, f"{owner}/{name}", description=body.description, rename=rename)
+        said = fit(body)
+        rename = None if said.name in (None, name) else said.name
+        changed = await agents.update(who, application, f"{owner}/{name}", description=said.description, rename=rename)
     except (Conflict, InvalidInput) as error:
-        view = await _view(owner, name, application, who, about_fault=on_pages(error.message))
+        about = typed(body, AboutForm)
+        view = await _view(owner, name, application, who, about=about, said=wrong("about", error))
         return html("agent_settings.html", view, frame_of(who, "agents"), status=status_of(error))
     return see_other(f"/agents/{changed.full_name}/settings")
 
@@ -107,18 +112,20 @@ async def admit(owner: str, name: str, body: AdmissionForm, application: Applica
 
 @pages.page("POST", "/agents/{owner}/{name}/shares", "agent_settings.html", form=True)
 async def share(
-    owner: str, name: str, body: ShareForm, application: Application, who: Principal
+    owner: str, name: str, body: ShareForm | UnfitForm, application: Application, who: Principal
 ) -> AgentSettingsView | Response:
     """Share an agent with users, groups or everyone."""
-    subjects = body.subjects.replace(",", " ").split()
     try:
+        said = fit(body)
+        subjects = said.subjects.replace(",", " ").split()
         if not subjects:
             raise InvalidInput("say with whom")
-        await agents.share(who, application, f"{owner}/{name}", subjects, AccessLevel(body.access))
+        await agents.share(who, application, f"{owner}/{name}", subjects, AccessLevel(said.access))
     except (Conflict, InvalidInput, NotFound) as error:
         if error.code == "agent_not_found":
             raise
-        view = await _view(owner, name, application, who, share_fault=on_pages(error.message))
+        shared = typed(body, ShareForm).subjects
+        view = await _view(owner, name, application, who, shared=shared, said=wrong("share", error))
         return html("agent_settings.html", view, frame_of(who, "agents"), status=status_of(error))
     return see_other(f"/agents/{owner}/{name}/settings#sharing")
 
@@ -138,7 +145,14 @@ async def delete(owner: str, name: str, body: DeleteForm, application: Applicati
 
 
 async def _view(
-    owner: str, name: str, application: Application, who: Principal, *, about_fault: str = "", share_fault: str = ""
+    owner: str,
+    name: str,
+    application: Application,
+    who: Principal,
+    *,
+    about: AboutForm | None = None,
+    shared: str = "",
+    said: FormOutcome | None = None,
 ) -> AgentSettingsView:
     agent = await agents.show(who, application, f"{owner}/{name}")
     return AgentSettingsView(
@@ -148,8 +162,9 @@ async def _view(
         changes=changes(who, agent),
         owns=agent.access == "own" and changes(who, agent),
         seen_by=seen_by(agent, [share.subject for share in agent.shares]),
-        about_fault=about_fault,
-        share_fault=share_fault,
+        about=about or AboutForm(name=agent.name, description=agent.description),
+        shared=shared,
+        said=said,
     )
 
 

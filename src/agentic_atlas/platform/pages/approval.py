@@ -11,10 +11,12 @@ from agentic_atlas.auth.errors import span
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import logins
 from agentic_atlas.backend.usecases.application import Application
+from agentic_atlas.http.forms import UnfitForm
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.whereabouts import APPROVAL_PAGE
+from agentic_atlas.platform.outcome import FormOutcome, fit, typed
 from agentic_atlas.platform.page import PageGroup, View
-from agentic_atlas.platform.pages.settings.page import FormOutcome, after_form
+from agentic_atlas.platform.pages.settings.page import after_form
 from agentic_atlas.platform.starting import on_loopback
 from agentic_atlas.protocol.caller.people import LoginInfo, UserCode
 
@@ -52,40 +54,45 @@ async def ask(who: Principal) -> ApprovalView:
 
 
 @pages.page("POST", APPROVAL_PAGE, _TEMPLATE, form=True)
-async def show(body: UserCode, request: Request, application: Application, who: Principal) -> ApprovalView | Response:
+async def show(
+    body: UserCode | UnfitForm, request: Request, application: Application, who: Principal
+) -> ApprovalView | Response:
     """Show who asks with a code, and what they would get."""
-    view = partial(_at_code, body.user_code)
-    work = _asking(application, who, body.user_code)
+    view = partial(_at_code, typed(body, UserCode).user_code)
+    work = _asking(application, who, body)
     return await after_form(request, who, "code", work, view=view, template=_TEMPLATE, section="")
 
 
 @pages.page("POST", f"{APPROVAL_PAGE}/approve", _TEMPLATE, form=True)
 async def approve(
-    body: UserCode, request: Request, application: Application, who: Principal
+    body: UserCode | UnfitForm, request: Request, application: Application, who: Principal
 ) -> ApprovalView | Response:
     """Let who asks with a code act as oneself."""
 
     async def approved() -> ApprovalView:
-        asked = await logins.approve(who, application, body.user_code)
+        asked = await logins.approve(who, application, fit(body).user_code)
         return ApprovalView(said=FormOutcome("decided", ""), approved=asked.host)
 
-    view = partial(_at_code, body.user_code)
+    view = partial(_at_code, typed(body, UserCode).user_code)
     return await after_form(request, who, "code", approved(), view=view, template=_TEMPLATE, section="")
 
 
 @pages.page("POST", f"{APPROVAL_PAGE}/deny", _TEMPLATE, form=True)
-async def deny(body: UserCode, request: Request, application: Application, who: Principal) -> ApprovalView | Response:
+async def deny(
+    body: UserCode | UnfitForm, request: Request, application: Application, who: Principal
+) -> ApprovalView | Response:
     """Turn away who asks with a code."""
 
     async def denied() -> ApprovalView:
-        asked = await logins.deny(who, application, body.user_code)
+        asked = await logins.deny(who, application, fit(body).user_code)
         return ApprovalView(said=FormOutcome("decided", ""), refused=asked.host)
 
-    view = partial(_at_code, body.user_code)
+    view = partial(_at_code, typed(body, UserCode).user_code)
     return await after_form(request, who, "code", denied(), view=view, template=_TEMPLATE, section="")
 
 
-async def _asking(application: Application, who: Principal, code: str) -> ApprovalView:
+async def _asking(application: Application, who: Principal, body: UserCode | UnfitForm) -> ApprovalView:
+    code = fit(body).user_code
     asks = await logins.show(who, application, code)
     return ApprovalView(
         said=FormOutcome("shown", ""),

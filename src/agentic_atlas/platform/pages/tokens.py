@@ -15,13 +15,14 @@ from agentic_atlas.backend.usecases import agents, tokens
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import Conflict, InvalidInput, NotFound
 from agentic_atlas.http.errors import status_of
+from agentic_atlas.http.forms import UnfitForm
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import Whereabouts
 from agentic_atlas.platform import starting
 from agentic_atlas.platform.arrival import Arrival, arrival
+from agentic_atlas.platform.outcome import FormOutcome, fit, typed, wrong
 from agentic_atlas.platform.page import PageGroup, View, frame_of, html, see_other
-from agentic_atlas.platform.page_actions import on_pages
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, TokenInfo
 
 pages = PageGroup("agents")
@@ -99,13 +100,13 @@ class NewTokenView(View, frozen=True):
         form: as it was filled in.
         known: names of agents to choose from.
         spans: for how long it may be good.
-        fault: what was wrong with what was sent.
+        said: what was wrong with what was sent; None: nothing was.
     """
 
     form: TokenForm
     known: Sequence[str]
     spans: Sequence[Choice]
-    fault: str = ""
+    said: FormOutcome | None = None
 
 
 class TokenView(View, frozen=True):
@@ -163,13 +164,13 @@ async def new(application: Application, who: Principal, turns: Turns, agent: Age
 
 @pages.page("POST", "/agents/token", "token_issued.html", form=True)
 async def issue(
-    request: Request, body: TokenForm, application: Application, who: Principal, where: Whereabouts
+    request: Request, body: TokenForm | UnfitForm, application: Application, who: Principal, where: Whereabouts
 ) -> IssuedView | Response:
     """Make a token, and its agent where there is none of this name; its secret is in this answer and nowhere else."""
     try:
-        made, token = await _issued(application, who, body)
+        made, token = await _issued(application, who, fit(body))
     except (InvalidInput, Conflict) as error:
-        view = await _form(application, who, body, on_pages(error.message))
+        view = await _form(application, who, typed(body, TokenForm), wrong("token", error))
         return html("token_new.html", view, frame_of(who, "agents"), status=status_of(error))
     return await _handed_over(request, application, who, where, token, made=made)
 
@@ -241,11 +242,13 @@ def _call_scope(called: str) -> str:
     return word
 
 
-async def _form(application: Application, who: Principal, form: TokenForm, fault: str = "") -> NewTokenView:
+async def _form(
+    application: Application, who: Principal, form: TokenForm, said: FormOutcome | None = None
+) -> NewTokenView:
     found = await agents.find(who, application, limit=MOST_NAMES, after=None)
     known = [one.name if one.owner == who.user.name else one.full_name for one in found if one.access != "call"]
     longest = application.longest_token
-    return NewTokenView(form=form, known=known, spans=spans(longest, form.expires_in), fault=fault)
+    return NewTokenView(form=form, known=known, spans=spans(longest, form.expires_in), said=said)
 
 
 async def _issued(application: Application, who: Principal, said: TokenForm) -> tuple[bool, NewToken]:

@@ -17,8 +17,9 @@ from agentic_atlas.errors import InvalidInput
 from agentic_atlas.http.cookies import BACK, SIGN_ON, Cookies
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.whereabouts import Whereabouts
+from agentic_atlas.platform.outcome import FormOutcome
 from agentic_atlas.platform.page import PageGroup, frame_of, html
-from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
+from agentic_atlas.platform.pages.settings.page import SECTION, SettingsPage, after_form, place_for
 from agentic_atlas.platform.qr_code import QrCode, qr_code
 from agentic_atlas.platform.templating import plural
 from agentic_atlas.protocol.caller.accounts import (

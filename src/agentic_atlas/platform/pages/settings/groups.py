@@ -10,10 +10,11 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.routes import After
 from agentic_atlas.http.turns import Turns
+from agentic_atlas.platform.outcome import FormOutcome
 from agentic_atlas.platform.page import PageGroup, frame_of, html
 from agentic_atlas.platform.pages.agents import IN_PAGE
 from agentic_atlas.platform.pages.settings import people
-from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
+from agentic_atlas.platform.pages.settings.page import SECTION, SettingsPage, after_form, place_for
 from agentic_atlas.platform.pages.tokens import MOST_NAMES
 from agentic_atlas.platform.templating import plural
 from agentic_atlas.protocol.caller.people import GroupInfo, GroupRequest

@@ -15,13 +15,15 @@ from agentic_atlas.backend.usecases import keys
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import api_key_info
 from agentic_atlas.errors import InvalidInput, NotFound
+from agentic_atlas.http.forms import UnfitForm
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.routes import After
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import Whereabouts
+from agentic_atlas.platform.outcome import FormOutcome, fit, typed
 from agentic_atlas.platform.page import PageGroup
 from agentic_atlas.platform.page_actions import on_pages
-from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
+from agentic_atlas.platform.pages.settings.page import SECTION, SettingsPage, after_form, place_for
 from agentic_atlas.platform.pages.tokens import USUAL, Choice, spans
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, NewApiKey
 from agentic_atlas.protocol.caller.values import LONGEST
@@ -194,17 +196,19 @@ async def new(who: Principal) -> NewKeyView:
 
 @pages.page("POST", f"{PATH}/new", _NEW, form=True)
 async def create(
-    body: KeyForm, request: Request, application: Application, who: Principal, where: Whereabouts
+    body: KeyForm | UnfitForm, request: Request, application: Application, who: Principal, where: Whereabouts
 ) -> NewKeyView | Response:
     """Make a key; its secret is in this answer and nowhere else."""
+    filled = typed(body, KeyForm)
 
     async def made() -> NewKeyView:
-        user = body.user.strip()
+        asked = fit(body)
+        user = asked.user.strip()
         make = partial(keys.create_for, user=user) if user not in ("", who.user.name) else keys.create
-        key = await make(who, application, name=body.name, lifetime=body.lifetime, scopes=body.asked)
+        key = await make(who, application, name=asked.name, lifetime=asked.lifetime, scopes=asked.asked)
         api_url = where.api_for(request.host)
         return msgspec.structs.replace(
-            _form(who, body),
+            _form(who, filled),
             said=FormOutcome("made", ""),
             made=key,
             env=f"ATLAS_API_URL={api_url}\nATLAS_API_KEY={key.key}",
@@ -213,7 +217,7 @@ async def create(
         )
 
     async def again(said: FormOutcome) -> NewKeyView:
-        return msgspec.structs.replace(_form(who, body), said=said)
+        return msgspec.structs.replace(_form(who, filled), said=said)
 
     return await after_form(request, who, "make", made(), view=again, template=_NEW)
 

@@ -10,8 +10,8 @@ from agentic_atlas.errors import Busy, Conflict, Forbidden, InvalidInput, NotFou
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.errors import status_of
 from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.platform.outcome import FormOutcome, wrong
 from agentic_atlas.platform.page import View, frame_of, html
-from agentic_atlas.platform.page_actions import on_pages
 
 SECTION: Final = "settings"
 """Of the navigation."""
@@ -53,22 +53,6 @@ class Place(msgspec.Struct, frozen=True):
     here: str
     at: str
     links: Sequence[tuple[str, str]]
-
-
-class FormOutcome(msgspec.Struct, frozen=True):
-    """What came of a form.
-
-    Attributes:
-        form: its name, to be shown there.
-        text: what was done, or what was wrong.
-        good: it was done.
-        code: of the error.
-    """
-
-    form: str
-    text: str
-    good: bool = True
-    code: str = ""
 
 
 class SettingsPage(View, frozen=True, kw_only=True):
@@ -125,7 +109,7 @@ async def after_form(
     except _AT_FORMS as error:
         if not _wants_page(request):
             raise
-        page = await view(FormOutcome(form, on_pages(error.message), good=False, code=error.code))
+        page = await view(wrong(form, error))
         return html(template, page, frame_of(who, section), status=status_of(error))
 
 

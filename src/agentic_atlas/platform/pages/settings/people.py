@@ -11,13 +11,15 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import invitations, users
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import invitation_info, listed_user
+from agentic_atlas.http.forms import UnfitForm
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.routes import After
 from agentic_atlas.http.turns import Turns
 from agentic_atlas.http.whereabouts import Whereabouts
+from agentic_atlas.platform.outcome import FormOutcome, fit, typed
 from agentic_atlas.platform.page import PageGroup, frame_of, html
 from agentic_atlas.platform.pages.agents import IN_PAGE
-from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
+from agentic_atlas.platform.pages.settings.page import SECTION, SettingsPage, after_form, place_for
 from agentic_atlas.protocol.caller.accounts import InvitationInfo, InvitationRequest, NewInvitation
 from agentic_atlas.protocol.caller.people import ListedUser
 from agentic_atlas.protocol.codec import passed_on
@@ -63,21 +65,22 @@ async def show(
 
 @pages.page("POST", "/settings/invitations", _TEMPLATE, form=True)
 async def invite(
-    body: InvitationRequest, request: Request, application: Application, who: Principal, where: Whereabouts
+    body: InvitationRequest | UnfitForm, request: Request, application: Application, who: Principal, where: Whereabouts
 ) -> PeopleView | Response:
     """Make a link with which somebody sets their password, and show it, this once."""
 
     async def invited() -> PeopleView:
-        role = None if body.role is None else Role(body.role)
+        asked = fit(body)
+        role = None if asked.role is None else Role(asked.role)
         made, user, secret = await invitations.create(
-            who, application, body.user.strip(), role, lifetime=body.expires_in
+            who, application, asked.user.strip(), role, lifetime=asked.expires_in
         )
         link = where.invitation(secret, request.host)
         said = FormOutcome("invite", f"{user.name} comes in with this link.")
         shown = passed_on(NewInvitation, invitation_info(made, user), link=link)
         return await view_of(application, who, said, made=shown)
 
-    view = partial(view_of, application, who, asked=body.user)
+    view = partial(view_of, application, who, asked=typed(body, InvitationRequest).user)
     return await after_form(request, who, "invite", invited(), view=view, template=_TEMPLATE)
 
 

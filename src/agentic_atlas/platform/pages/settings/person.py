@@ -10,9 +10,10 @@ from agentic_atlas.backend.usecases import accounts, identities, sessions, users
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import identity_info, listed_user
 from agentic_atlas.http.messages import Request, Response
+from agentic_atlas.platform.outcome import FormOutcome
 from agentic_atlas.platform.page import PageGroup
 from agentic_atlas.platform.pages.settings.account import ended
-from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
+from agentic_atlas.platform.pages.settings.page import SECTION, SettingsPage, after_form, place_for
 from agentic_atlas.platform.pages.settings.people import PATH, people, standing_of
 from agentic_atlas.platform.pages.settings.sessions import rows
 from agentic_atlas.platform.templating import plural

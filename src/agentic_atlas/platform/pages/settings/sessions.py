@@ -11,8 +11,9 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.backend.usecases.shown import session_info
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.platform.browsers import browser_of
+from agentic_atlas.platform.outcome import FormOutcome
 from agentic_atlas.platform.page import PageGroup
-from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
+from agentic_atlas.platform.pages.settings.page import SECTION, SettingsPage, after_form, place_for
 from agentic_atlas.platform.templating import plural
 from agentic_atlas.protocol.caller.people import SessionInfo
 

@@ -14,8 +14,9 @@ from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.errors import NotFound
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.whereabouts import Whereabouts
+from agentic_atlas.platform.outcome import FormOutcome
 from agentic_atlas.platform.page import PageGroup, see_other
-from agentic_atlas.platform.pages.settings.page import SECTION, FormOutcome, SettingsPage, after_form, place_for
+from agentic_atlas.platform.pages.settings.page import SECTION, SettingsPage, after_form, place_for
 from agentic_atlas.platform.templating import plural
 from agentic_atlas.protocol.caller import audit_words
 from agentic_atlas.protocol.caller.audit import AuditEntry
