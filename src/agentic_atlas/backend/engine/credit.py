@@ -14,7 +14,7 @@ Reservations belong to the instance: one that comes back meanwhile still has the
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -124,6 +124,12 @@ def _take(known: dict[str, dict[str, T]], agent_id: str, instance_id: str) -> No
         known.pop(agent_id, None)
 
 
+HANDICAP: Final = 4
+"""Choices by which an instance comes later among equals, for each quarter of its machine's processor that is busy.
+
+So the less loaded machine is preferred, and the busiest is still given one of every dozen tasks: what its beat said is
+some seconds old, and one that is never asked would look busy or idle for ever."""
+
 MOST_REMEMBERED = 20_000
 """Instances whose latest connection is remembered; those of which nothing was heard for longest are forgotten first."""
 
@@ -141,7 +147,7 @@ class _Account:
     reserved: int = 0
     given: int = 0
     turn: int = 0
-    """Number of the choice in which it was taken last."""
+    """Number of the choice among its agent's instances in which it was taken last."""
     oldest_result: float = 0.0
     unheard: tuple[RunningAttempt, ...] = ()
     beat: Heard | None = None
@@ -311,7 +317,6 @@ class Credits:
         self._agents: dict[str, dict[str, _Account]] = {}
         self.beats = Heartbeats(self._agents, clock)
         self.noticed: Callable[[str], None] = lambda _: None
-        self._turns = 0
         self._reserved = 0
         self._closed = False
 
@@ -358,8 +363,7 @@ class Credits:
         chosen = min(filter(self._free, self._accounts(agent_id, among)), key=_load, default=None)
         if chosen is None:
             return None
-        self._turns += 1
-        chosen.turn = self._turns
+        chosen.turn = 1 + max(one.turn for one in self._agents[agent_id].values())
         chosen.reserved += 1
         self._reserved += 1
         return chosen.instance
@@ -461,5 +465,12 @@ def _usage(account: _Account, now: float) -> Usage:
 
 
 def _load(account: _Account) -> tuple[float, int]:
-    """Return what an instance has, of what it could; among equals it is the turn of whoever has waited longest."""
-    return (account.slots - account.left) / account.slots, account.turn
+    """Return what an instance has, of what it could; among equals it is the turn of whoever has waited longest, and
+    later for one whose machine is busy."""
+    return (account.slots - account.left) / account.slots, account.turn + HANDICAP * _busy(account)
+
+
+def _busy(account: _Account) -> int:
+    """Return how many whole quarters of its machine's processor are used, 3 at the most; 0 while nobody knows."""
+    resources = None if account.beat is None else account.beat.resources
+    return 0 if resources is None else min(3, int(resources.machine_cpu / 25))

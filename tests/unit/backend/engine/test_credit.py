@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentic_atlas.backend.domain.records import SkillRecord
-from agentic_atlas.backend.engine.credit import Credits, Offers
+from agentic_atlas.backend.engine.credit import HANDICAP, Credits, Offers
 from agentic_atlas.protocol.inside.messages import Credit, Departed, Heard, InstanceRef
-from agentic_atlas.protocol.messages import Policy, RunningAttempt
+from agentic_atlas.protocol.messages import Policy, Resources, RunningAttempt
 from agentic_atlas.protocol.tasks import Holdup
 
 
@@ -323,3 +323,40 @@ def test_an_instance_of_which_nothing_is_known_does_not_stand() -> None:
     assert not instances.stands("inst", "tok")
     instances.waits("inst", 30.0)
     assert not instances.stands("inst", "")
+
+
+@given(st.lists(st.floats(0, 100) | st.none(), min_size=1, max_size=6), st.integers(0, 3))
+def test_among_equals_the_less_loaded_machine_is_preferred_and_none_is_forgotten(
+    loads: list[float | None], others: int
+) -> None:
+    here = [ref(f"i{number}") for number in range(len(loads))]
+    credits = of(*(Credit(one, 4, 4) for one in here), Credit(InstanceRef("other", "x", 1), 4, 4))
+    for one, load in zip(here, loads, strict=True):
+        if load is not None:
+            credits.beats.heard(Heard(one, resources=Resources(cores=2.0, machine_cpu=load)))
+    quarters = [min(3, int((load or 0.0) // 25)) for load in loads]
+    longest = len(loads) + 3 * HANDICAP * len(loads)
+    chosen = []
+    for _ in range(3 * longest):
+        slot = credits.reserve("agt")
+        assert slot is not None
+        credits.release(slot)
+        chosen.append(here.index(slot))
+        for _ in range(others):
+            busy = credits.reserve("other")
+            assert busy is not None, "what another agent is given is nothing to this one"
+            credits.release(busy)
+    assert quarters[chosen[0]] == min(quarters)
+    for begin in range(2 * longest):
+        assert set(chosen[begin : begin + longest]) == set(range(len(loads))), "nobody is forgotten"
+    taken = Counter(chosen)
+    for one, other in ((a, b) for a in taken for b in taken if quarters[a] < quarters[b]):
+        assert taken[one] > taken[other]
+
+
+def test_free_slots_count_before_the_load_of_a_machine() -> None:
+    credits = of(Credit(ref("a"), 2, 1), Credit(ref("b"), 2, 2))
+    credits.beats.heard(Heard(ref("b"), resources=Resources(cores=1.0, machine_cpu=100.0)))
+    slot = credits.reserve("agt")
+    assert slot is not None
+    assert slot.instance_id == "b"
