@@ -71,6 +71,13 @@ if TYPE_CHECKING:
         UserInfo,
         WhoAmI,
     )
+    from agentic_atlas.protocol.caller.resources import (
+        Fleet,
+        InstanceResources,
+        ProcessInfo,
+        ResourceHistory,
+        ResourcePoint,
+    )
     from agentic_atlas.protocol.caller.statistics import (
         CallCount,
         FailureCount,
@@ -154,6 +161,7 @@ _HOME: Final = {
     "agentic_atlas.protocol.caller.people": (
         "ApiKeyInfo GroupInfo ListedUser LoginInfo NewApiKey SessionInfo SigningKeyInfo UserInfo WhoAmI"
     ),
+    "agentic_atlas.protocol.caller.resources": ("Fleet InstanceResources ProcessInfo ResourceHistory ResourcePoint"),
     "agentic_atlas.protocol.caller.statistics": (
         "CallCount FailureCount SkillCounts StatisticsInfo TaskCounts TimedCounts"
     ),
@@ -252,10 +260,12 @@ __all__ = [
     "EventInfo",
     "FailureCount",
     "FilePart",
+    "Fleet",
     "Forbidden",
     "GroupInfo",
     "HeldTask",
     "IdentityInfo",
+    "InstanceResources",
     "InvalidInput",
     "InvitationInfo",
     "LimitInfo",
@@ -273,9 +283,12 @@ __all__ = [
     "PayloadTooLarge",
     "Policy",
     "Posted",
+    "ProcessInfo",
     "QuestionInfo",
     "RefusedInstance",
     "Rejected",
+    "ResourceHistory",
+    "ResourcePoint",
     "Resources",
     "RevokedToken",
     "SecondInstance",

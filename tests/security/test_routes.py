@@ -240,6 +240,11 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/signing-keys": Row("signing.rotate", empty),
     "DELETE /api/v1/signing-keys/{key_id}": Row("signing.withdraw", in_path("key_id")),
     "GET /api/v1/attention": Row("attention.find", empty),
+    # Nobody is connected; whose processes are seen by whom is in `tests/integration/api/test_resources.py`.
+    "GET /api/v1/resources": Row(
+        "resources.fleet", empty, dict.fromkeys(("admin", "owner", "other", "viewer", "caller", "manager"), "nothing")
+    ),
+    "GET /api/v1/resources/history": Row("resources.history", lambda args: Asked(query={"agent": args["agent"]})),
     "GET /api/v1/statistics": Row("statistics.read", lambda args: Asked(query={"agent": args["agent"]})),
     "GET /api/v1/audit": Row("audit.find", empty),
     "GET /api/v1/audit/rows": Row("audit.rows", empty),

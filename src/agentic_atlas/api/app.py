@@ -14,6 +14,7 @@ from agentic_atlas.api import (
     invitations,
     logins,
     page,
+    resources,
     server,
     sessions,
     signing,
@@ -33,7 +34,7 @@ from agentic_atlas.http.whereabouts import Whereabouts
 
 _GROUPS: Final = (
     tasks, agents, users, groups, accounts, sessions, single_sign_on, invitations, logins, system, backups, audit,
-    signing, statistics, attention, server, page,
+    signing, resources, statistics, attention, server, page,
 )  # fmt: skip
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""

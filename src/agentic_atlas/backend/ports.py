@@ -28,6 +28,7 @@ from agentic_atlas.backend.domain.records import (
     AgentRecord,
     ApiKey,
     CallerRef,
+    ConnectedProcess,
     Group,
     InputFault,
     Instance,
@@ -42,6 +43,7 @@ from agentic_atlas.backend.domain.records import (
     Token,
     User,
 )
+from agentic_atlas.backend.domain.resources import InstanceFigures, SpanFigures
 from agentic_atlas.backend.domain.statistics import Tallies
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.observe.series import SeriesSample
@@ -731,6 +733,29 @@ class Statistics(Protocol):
         """
 
 
+class ResourceSeries(Protocol):
+    """What agents' processes took: by the minute for a day, by the hour for 30, less where there are very many."""
+
+    async def add(self, start: int, taken: Mapping[tuple[str, str], SpanFigures]) -> None:
+        """Store what (agent, instance)s took in the minute that begins then, in place of what is stored of it."""
+
+    async def connected(self, visible: Visible) -> Sequence[ConnectedProcess]:
+        """Return the connected instances of all agents that are managed; what `visible` says of keys does not count."""
+
+    async def roll(self, now: float) -> None:
+        """Add up the hours that are over, and forget what is too old; at any time, any number of times.
+
+        Where much is too old, it goes little by little.
+        """
+
+    async def read(self, agent_id: str, since: float, until: float, *, step: int) -> Sequence[InstanceFigures]:
+        """Return what the agent's instances took in each span of `step` seconds, by time.
+
+        `step` is a minute or more, and a part of an hour or a multiple of it. Of very many instances the oldest spans
+        are left out.
+        """
+
+
 class ServerProcess(Protocol):
     """The process that a network runs in, as people are told of it."""
 
@@ -781,6 +806,10 @@ class Store(Protocol):
     @property
     def attention(self) -> Attention:
         """What somebody should look at."""
+
+    @property
+    def resources(self) -> ResourceSeries:
+        """What agents' processes took."""
 
     @property
     def traces(self) -> Traces:

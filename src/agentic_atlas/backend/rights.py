@@ -272,6 +272,8 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "tasks.follow": Right.READ_TASKS,
     "tasks.cancel": Right.WRITE_TASKS,
     "tasks.answer": Right.WRITE_TASKS,
+    "resources.fleet": Right.READ_AGENTS,
+    "resources.history": Right.READ_AGENTS,
     "statistics.read": Right.READ_TASKS,
     "statistics.rates": Right.READ_TASKS,
     "changes.missed": Right.READ_TASKS,

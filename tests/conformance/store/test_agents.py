@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentic_atlas.backend.domain.records import AgentRecord, Token
+from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, ConnectedProcess, Token
 from agentic_atlas.backend.ports import Store
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.errors import Conflict, NotFound
@@ -112,6 +112,10 @@ async def test_an_instance_that_connects_says_what_its_agent_is(opened: Open) ->
         registered = await store.agents.register(instance(), "Finds all", [skill("b"), skill("a")])
         assert registered == instance(generation=1)
         assert await store.agents.instances(LIBRARY.id) == [registered]
+        there = ConnectedProcess(registered.id, LIBRARY.id, LIBRARY.full_name, registered.host, registered.pid)
+        for visible in (Visible(None), Visible(LIBRARY.owner_id), Visible("usr_x", subjects=("user:usr_x",))):
+            seen = visible.may(LIBRARY, AccessLevel.MANAGE)
+            assert list(await store.resources.connected(visible)) == [there] * seen
         assert await store.agents.skills(LIBRARY.id) == [skill("a"), skill("b")]
         described = msgspec.structs.replace(LIBRARY, description="Finds all", last_seen_at=NOW + 1)
         assert await store.agents.get(LIBRARY.id) == described

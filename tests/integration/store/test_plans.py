@@ -293,6 +293,16 @@ async def test_a_hot_query_uses_its_index(query: str) -> None:
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
 
 
+async def test_what_agents_took_and_who_is_connected_are_found_by_an_index() -> None:
+    async def use(store: Store) -> None:
+        await store.resources.read(LIBRARY.id, NOW - 7_200, NOW, step=60)
+        await store.resources.connected(Visible(None))
+
+    steps = await plans_of(use)
+    assert "SEARCH resources USING PRIMARY KEY (span=? AND start=? AND agent_id=?)" in steps
+    assert "SCAN instances USING INDEX instances_connected" in steps
+
+
 TIMES = ("", " AND start>?", " AND start>? AND start<?")
 
 

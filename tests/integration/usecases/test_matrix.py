@@ -603,6 +603,8 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "tasks.answer": (an_answer, managed("task_not_found", "no_open_question")),
     "attention.find": (agent_gone, seen("nothing")),
     "traces.show": (task_of_hers, seen("task_not_found")),
+    "resources.fleet": (nothing, ANYBODYS),
+    "resources.history": (counts_of_agent, seen("agent_not_found", caller=ROLE)),
     "statistics.read": (counts_of_agent, seen("agent_not_found", caller="ok")),
     "statistics.rates": (rates_of_agent, seen("ok")),
     "changes.missed": (from_now_on, ANYBODYS),
@@ -643,7 +645,15 @@ READS = {
         "statistics.read",
         "statistics.rates",
     },
-    Scope.AGENTS_READ: {"agents.find", "agents.counted", "agents.show", "groups.find", "attention.find"},
+    Scope.AGENTS_READ: {
+        "agents.find",
+        "agents.counted",
+        "agents.show",
+        "groups.find",
+        "attention.find",
+        "resources.fleet",
+        "resources.history",
+    },
     Scope.TOKENS_READ: {"tokens.of_agent", "tokens.show", "metrics.token_ends"},
 }
 TASKS_WRITE = {"tasks.submit", "tasks.submit_all", "tasks.retry", "tasks.cancel", "tasks.answer"}

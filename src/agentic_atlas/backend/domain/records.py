@@ -445,6 +445,16 @@ class Submitted(msgspec.Struct, frozen=True):
     """False: by an earlier submit with the same idempotency key; nothing was stored by this one."""
 
 
+class ConnectedProcess(msgspec.Struct, frozen=True):
+    """An instance that is connected, with its agent's full name."""
+
+    instance_id: str
+    agent_id: str
+    agent: str
+    host: str
+    pid: int
+
+
 class Usage(msgspec.Struct, frozen=True):
     """A connected instance and its slots."""
 

@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from agentic_atlas.backend.domain.records import SkillRecord, Usage
+from agentic_atlas.backend.domain.resources import MinuteSums, SpanFigures
 from agentic_atlas.protocol.inside.messages import Credit, Departed, Heard, InstanceRef
 from agentic_atlas.protocol.messages import RunningAttempt
 from agentic_atlas.protocol.tasks import Holdup
@@ -152,6 +153,8 @@ class _Account:
     unheard: tuple[RunningAttempt, ...] = ()
     beat: Heard | None = None
     """The last that came."""
+    sums: MinuteSums | None = None
+    """Of the beats since the last minute was taken; None: none of them told anything."""
 
     @property
     def left(self) -> int:
@@ -253,12 +256,25 @@ class Heartbeats:
         if account is not None and account.instance == said.instance:
             account.heard_at = self._clock()
             account.beat = said
+            if said.memory or said.resources is not None:
+                account.sums = account.sums or MinuteSums()
+                account.sums.add(said)
             account.oldest_result = said.oldest_result
             account.unheard = said.unheard
             if said.oldest_result or said.unheard:
                 self._behind[said.instance] = account
             elif self._behind:
                 self._behind.pop(said.instance, None)
+
+    def take(self) -> Mapping[tuple[str, str], SpanFigures]:
+        """Return what connected instances took since this was asked last, by agent and instance."""
+        taken = {}
+        for agent_id, accounts in self._agents.items():
+            for instance_id, account in accounts.items():
+                if account.sums is not None:
+                    taken[agent_id, instance_id] = account.sums.figures()
+                    account.sums = None
+        return taken
 
     def left(self, instance: InstanceRef) -> None:
         """The connection has ended, or another has taken its place."""

@@ -27,6 +27,7 @@ from agentic_atlas.backend.engine.logs import LogBook
 from agentic_atlas.backend.engine.monitor import Monitor
 from agentic_atlas.backend.engine.outcomes import Outcomes
 from agentic_atlas.backend.engine.people import People
+from agentic_atlas.backend.engine.resources import ResourceKeeper
 from agentic_atlas.backend.engine.rollups import RollUps
 from agentic_atlas.backend.engine.sightings import Sightings
 from agentic_atlas.backend.engine.signing import Signing
@@ -153,6 +154,7 @@ class Engine:
     contention: Contention
     rollups: RollUps
     outcomes: Outcomes
+    resources: ResourceKeeper
     people: People
     server: ServerProcess | None
     logs: LogBook | None
@@ -201,6 +203,7 @@ class Engine:
             contention=Contention(clock),
             rollups=RollUps(store.statistics, clock),
             outcomes=Outcomes(feed),
+            resources=ResourceKeeper(store.resources, credit.beats, clock),
             tokens=settings.tokens,
             trail=trail,
             verification=Verification(trail, clock),
@@ -233,7 +236,15 @@ class Engine:
     async def run(self, grace: float) -> None:
         """Do what is done by itself, until cancelled; agents are expected back for `grace` seconds."""
         async with asyncio.TaskGroup() as group:
-            own = (self.monitor, self.circles, self.sightings, self.trail, self.verification, self.rollups)
+            own = (
+                self.monitor,
+                self.circles,
+                self.sightings,
+                self.trail,
+                self.verification,
+                self.rollups,
+                self.resources,
+            )
             for life in (self.dispatcher.deadlines, self.outcomes, *own):
                 group.create_task(life.run())
             if self.logs is not None:

@@ -23,6 +23,7 @@ from agentic_atlas.backend.store.figures import StoreFigures
 from agentic_atlas.backend.store.lock import owned
 from agentic_atlas.backend.store.migrations import migrate
 from agentic_atlas.backend.store.readers import FOLLOWING, THREADS, PooledReaders, Readers, TimedReaders, WriterReaders
+from agentic_atlas.backend.store.resources import SqlResources
 from agentic_atlas.backend.store.sessions import SqlSessions
 from agentic_atlas.backend.store.sharing import SqlGroups, SqlShares
 from agentic_atlas.backend.store.statistics import SqlStatistics
@@ -68,6 +69,7 @@ class SqlStore:
         self.users = SqlUsers(writer, readers)
         self.audit = SqlAudit(writer, readers, network_id, audited)
         self.statistics = SqlStatistics(writer, readers)
+        self.resources = SqlResources(writer, readers)
         self.traces = SqlTraces(readers)
         self.attention = SqlAttention(readers)
         self.accounts = SqlAccounts(writer, readers, seal)

@@ -52,6 +52,7 @@ from agentic_atlas.backend.rights import Visible, manages, share_ended
 from agentic_atlas.backend.store.cursors import cursor_after, id_in
 from agentic_atlas.backend.store.memory_attention import MemoryAttention
 from agentic_atlas.backend.store.memory_people import MemoryAccounts, MemorySessions
+from agentic_atlas.backend.store.memory_resources import MemoryResources
 from agentic_atlas.backend.store.memory_sharing import MemoryGroups, MemoryShares
 from agentic_atlas.backend.store.memory_statistics import MemoryStatistics
 from agentic_atlas.backend.store.memory_traces import MemoryTraces
@@ -86,6 +87,7 @@ class MemoryStore:
         self.attention = MemoryAttention(agents, self.tokens)
         self.traces = MemoryTraces(lambda: self.tasks)
         self.statistics = MemoryStatistics(lambda: self.tasks, agents, people)
+        self.resources = MemoryResources(agents, lambda: self.agents._instances)
         self.audit = MemoryAudit(self._network_id)
 
     async def network_id(self) -> str:

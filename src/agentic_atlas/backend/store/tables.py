@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from agentic_atlas.backend.domain.resources import COUNTS, SpanFigures
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 
 metadata = MetaData()
@@ -296,6 +297,7 @@ def _partial(name: str, *columns: object, where: object, unique: bool = False) -
     return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)  # type: ignore[arg-type]
 
 
+_partial("instances_connected", instances.c.agent_id, where=instances.c.disconnected_at.is_(None))
 _c = tasks.c
 _partial("tasks_waiting", _c.agent_id, _c.priority.desc(), _c.position, _c.id, where=_c.state == SUBMITTED)
 _partial("tasks_held", _c.instance_id, where=_c.state.in_(HELD))
@@ -355,6 +357,21 @@ statistics = Table(
     Column("times", LargeBinary, nullable=False),
     Column("busiest", LargeBinary, nullable=False),
     Index("statistics_by_start", "span", "start"),
+    sqlite_with_rowid=False,
+)
+
+# What instances took in a minute or an hour; see `domain.resources.SpanFigures`.
+resources = Table(
+    "resources",
+    metadata,
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("agent_id", Text, primary_key=True),
+    Column("instance_id", Text, primary_key=True),
+    *(
+        Column(name, BigInteger if name in COUNTS else Double, nullable=name in ("gpu", "battery"))
+        for name in SpanFigures._fields
+    ),
     sqlite_with_rowid=False,
 )
 

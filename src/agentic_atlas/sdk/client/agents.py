@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 from types import NoneType
 
 from agentic_atlas.protocol.caller.agents import (
@@ -21,7 +22,8 @@ from agentic_atlas.protocol.caller.agents import (
     TokenRequest,
     TokenRotation,
 )
-from agentic_atlas.sdk.client.http import Api, agent_path, checked, pages, segment
+from agentic_atlas.protocol.caller.resources import Fleet, ProcessOrder, ResourceHistory
+from agentic_atlas.sdk.client.http import Api, agent_path, aware, checked, pages, segment
 
 
 class AsyncAgents:
@@ -37,6 +39,30 @@ class AsyncAgents:
     async def get(self, name: str) -> AgentInfo:
         """Return an agent with its skills and instances; raises NotFound (`agent_not_found`)."""
         return await self._api.send("GET", agent_path(name), AgentInfo)
+
+    async def resources(
+        self, name: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> ResourceHistory:
+        """Return what an agent's instances took over time; for who manages it.
+
+        Args:
+            name: of the agent.
+            since: an aware time, at most 30 days before `until`; else an hour before it.
+            until: an aware time; else now.
+        """
+        query = {"agent": name, "since": aware("since", since), "until": aware("until", until)}
+        return await self._api.send("GET", "/resources/history", ResourceHistory, query=query)
+
+    async def fleet(self, part: str = "", *, order: ProcessOrder = "cpu", limit: int = 100) -> Fleet:
+        """Return what the connected processes of one's agents take now.
+
+        Args:
+            part: of the agents' full names, or of the hosts'; empty: all.
+            order: the most first, agents by their names.
+            limit: processes that are returned, 500 at the most.
+        """
+        query = {"part": part, "order": order, "limit": str(limit)}
+        return await self._api.send("GET", "/resources", Fleet, query=query)
 
     async def create(self, name: str, description: str = "") -> AgentSummary:
         """Create an agent of one's own, which then needs a token.

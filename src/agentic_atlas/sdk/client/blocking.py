@@ -231,6 +231,8 @@ class BlockingAgents(Blocking[AsyncAgents]):
 
     list = each(AsyncAgents.list)
     get = blocking(AsyncAgents.get)
+    resources = blocking(AsyncAgents.resources)
+    fleet = blocking(AsyncAgents.fleet)
     create = blocking(AsyncAgents.create)
     disable = blocking(AsyncAgents.disable)
     enable = blocking(AsyncAgents.enable)

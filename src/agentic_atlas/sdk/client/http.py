@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 from weakref import WeakKeyDictionary
@@ -402,6 +403,15 @@ def checked(asked: A) -> A:
     except msgspec.ValidationError as error:
         found = refusal(error, kind, given)
         raise InvalidInput(found.sentence, detail=[{"path": found.path, "message": found.message}]) from None
+
+
+def aware(name: str, at: datetime | None) -> str | None:
+    """Return a time as it is asked for; raises InvalidInput for one without a time zone."""
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise InvalidInput(f"`{name}` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
+    return at.astimezone(UTC).isoformat()
 
 
 def segment(value: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
-from agentic_atlas.errors import InvalidInput
 from agentic_atlas.protocol.caller.attention import AttentionItem
 from agentic_atlas.protocol.caller.statistics import StatisticsInfo
 from agentic_atlas.protocol.caller.values import Listing
-from agentic_atlas.sdk.client.http import Api
+from agentic_atlas.sdk.client.http import Api, aware
 
 
 class AsyncStatistics:
@@ -27,11 +26,7 @@ class AsyncStatistics:
             since: an aware time, at most 31 days before `until`; else an hour before it.
             until: an aware time; else now.
         """
-        query: dict[str, str | None] = {"agent": agent}
-        for name, at in (("since", since), ("until", until)):
-            if at is not None and at.tzinfo is None:
-                raise InvalidInput(f"`{name}` needs a time zone: datetime.now(UTC) - timedelta(…), for instance")
-            query[name] = None if at is None else at.astimezone(UTC).isoformat()
+        query = {"agent": agent, "since": aware("since", since), "until": aware("until", until)}
         return await self._api.send("GET", "/statistics", StatisticsInfo, query=query)
 
     async def attention(self) -> Listing[AttentionItem]:
