@@ -103,8 +103,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin: str = "admin"
     """Name of the administrator that the first start makes."""
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe messages to log."""
+    log_level: Literal["trace", "debug", "info", "warning", "error"] = "info"
+    """Least severe lines to log; `trace`: each message between agents, router and backend too."""
+
+    log_payloads: bool = False
+    """`1`: at level trace, also what is in the messages, inputs and outputs among them; cut, and without tokens."""
 
     log_format: Literal["console", "json"] | None = None
     """How to log; `console` on a terminal and `json` elsewhere when it is not set."""

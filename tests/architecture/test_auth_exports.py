@@ -8,7 +8,7 @@ AGENT_SCOPES API_KEY_SCOPES AUDIENCE CLOCK_LEEWAY MAX_ID MAX_NAME MAX_TOKEN_BYTE
 KeyRefused KeyRing Scope Seal SigningKey TokenRefused VerificationKey
 allows audit_files covers digest format_scopes is_signed jwks key_id load_jwks load_or_create_audit_key
 load_or_create_ring load_or_create_sealing_key mint new_secret parse_scopes
-read_bearer read_head read_keys redact ring_files save_head save_ring verify
+read_bearer read_head read_keys ring_files save_head save_ring verify
 """
 
 

@@ -35,7 +35,7 @@ CALLED_FROM_OUTSIDE = {
     },
     "a bus between router and backend": {"from_router", "to_router"},
     "whoever changes the signing key, by a program": {"save_ring", "KeyRing.rotate"},
-    "the documentation, and tests of the wire": {"MESSAGES", "LINES"},
+    "the documentation, and tests of the wire": {"MESSAGES", "FIELDS"},
     "tests": {"MemoryStore", "MemoryLogs"},
 }
 """By whom, and what: a name, or a class and its method."""

@@ -93,7 +93,16 @@ import sys
 from agentic_atlas.cli.app import run
 assert run(["agents"]) == 0
 """
-OF_OURS = {"backend.domain.names", "transport.addresses", "compose.sources", "protocol", "errors", "files", "_version"}
+OF_OURS = {
+    "backend.domain.names",
+    "transport.addresses",
+    "compose.sources",
+    "protocol",
+    "observe",
+    "errors",
+    "files",
+    "_version",
+}
 """What it loads of ours outside `cli` and the client; of folders, everything in them."""
 OF_THE_SDK = {
     "address",

@@ -1,4 +1,4 @@
-"""`atlas demo` over a folder of one's own, with debug logging, and whatever of it could show what is secret."""
+"""`atlas demo` over a folder of one's own, with message tracing, and whatever of it could show what is secret."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def demonstrated(folder: Path) -> Iterator[Life]:
     environ |= {
         "HOME": str(folder),
         "TMPDIR": str(folder / "temporary"),
-        "ATLAS_LOG_LEVEL": "debug",
+        "ATLAS_LOG_LEVEL": "trace",
         "PYTHONUNBUFFERED": "1",
     }
     words = "demo", str(folder / "documents")

@@ -130,7 +130,7 @@ def lived(folder: Path) -> Iterator[Life]:
         "oidc_client_id": "atlas",
         "oidc_client_secret": life.secrets[CLIENT],
     }
-    platform = Platform(folder / "network", log_level="debug", log_format="json", **provider)
+    platform = Platform(folder / "network", log_level="trace", log_format="json", **provider)
     try:
         platform.start()
         life.secrets["key of the administrator"] = platform.api_key

@@ -54,7 +54,7 @@ def test_no_log_holds_a_secret_or_what_a_task_is_about(life: Life) -> None:
         assert life.found_in(log) == set()
         assert PAYLOAD not in log
     assert any(line["event"] == "agent_connected" for line in document(life.server))
-    assert any(line["level"] == "debug" for line in document(life.agent))
+    assert any(line["level"] == "trace" for line in document(life.agent))
 
 
 def test_no_column_holds_a_secret_and_only_those_of_payloads_what_a_task_is_about(life: Life) -> None:

@@ -34,6 +34,7 @@ OTHERS = {
     "outgoing_hosts": "keys.corp.example",
     "allow_plaintext": "True",
     "log_level": "debug",
+    "log_payloads": "True",
     "log_format": "json",
     "open_browser": "False",
     "drain": "1.0",
@@ -126,7 +127,7 @@ def test_what_is_given_counts_before_the_environment() -> None:
         ("grace", "nan", "has to be"),
         ("http_port", "99999", "has to be at most 65535, not '99999'"),
         ("http_port", "80.5", "has to be a whole number, not '80.5'"),
-        ("log_level", "loud", "has to be one of debug, error, info, warning, not 'loud'"),
+        ("log_level", "loud", "has to be one of debug, error, info, trace, warning, not 'loud'"),
     ],
 )
 def test_a_value_that_is_not_acceptable_is_told_with_its_variable(name: str, value: str, said: str) -> None:

@@ -22,7 +22,7 @@ from agentic_atlas.auth.scopes import (
     format_scopes,
     parse_scopes,
 )
-from agentic_atlas.auth.secrets import MAX_TOKEN_BYTES, digest, new_secret, read_bearer, redact
+from agentic_atlas.auth.secrets import MAX_TOKEN_BYTES, digest, new_secret, read_bearer
 
 if TYPE_CHECKING:
     from agentic_atlas.auth.keyfile import (
@@ -98,7 +98,6 @@ __all__ = [
     "read_bearer",
     "read_head",
     "read_keys",
-    "redact",
     "ring_files",
     "save_head",
     "save_ring",

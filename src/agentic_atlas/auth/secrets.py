@@ -1,5 +1,4 @@
-"""Secrets: random ones (API keys, one-time links) made, stored and found by a digest; any taken out of a request, and
-kept out of logs.
+"""Secrets: random ones (API keys, one-time links) made, stored and found by a digest; any taken out of a request.
 
 Random secrets hold 256 bits, so a plain SHA-256 is enough to store them: there is nothing to guess. Passwords are
 another matter and are not handled here.
@@ -24,14 +23,6 @@ MAX_TOKEN_BYTES: Final = 4096
 _BEARER: Final = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750, 2.1; RFC 9110, 11.1 and 11.4
 _MAX_HEADER_VALUE: Final = len("Bearer ") + MAX_TOKEN_BYTES
 _PREFIX: Final = re.compile(r"atlas_(?:[a-z]{1,16}_)?")
-
-_REDACTED: Final = "[redacted]"
-_SHORTEST_TOKEN: Final = 40  # characters; a piece shorter than that cannot reach into a token's signature
-
-# After its first letters this always matches, so a run is read once, never again from its middle: linear time.
-_SUSPECT: Final = re.compile(r"(?:eyJ|atlas_)[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
-# A capital or a digit within one secret's length tells a secret from a long name such as a metric's.
-_SECRET: Final = re.compile(r"atlas_(?=[a-z_-]{0,42}[A-Z0-9])[A-Za-z0-9_-]{20}")
 
 
 def new_secret(prefix: str, entropy: Callable[[int], bytes]) -> str:
@@ -84,21 +75,3 @@ def read_bearer(header_values: Sequence[str]) -> str:
             "the Authorization header is not the word Bearer, a space and one token", code="token_malformed"
         )
     return match[1]
-
-
-def redact(text: str) -> str:
-    """Replace whatever looks like a JWT or like one of our secrets by `[redacted]`, in linear time.
-
-    It errs on the side of hiding: what hangs on a secret by a dot, a dash or a letter goes with it.
-    """
-    return _SUSPECT.sub(_hide, text)
-
-
-def _hide(suspect: re.Match[str]) -> str:
-    run = suspect[0]
-    return _REDACTED if _looks_like_jwt(run) or _SECRET.search(run) else run
-
-
-def _looks_like_jwt(run: str) -> bool:
-    start = run.find("eyJ")  # base64url of `{"`, how every compact JOSE header begins
-    return start >= 0 and len(run) - start >= _SHORTEST_TOKEN and run.find(".", start) >= 0

@@ -10,10 +10,9 @@ from agentic_atlas.cli.command.declared import Option
 from agentic_atlas.cli.options import Json
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
-
     from agentic_atlas.cli.standing import LocalNetwork
     from agentic_atlas.compose.addresses import Addresses
+    from agentic_atlas.observe.logs import Log
     from agentic_atlas.settings import Settings
 
 EXPOSED = (
@@ -35,7 +34,7 @@ def up(  # noqa: PLR0913  # each is an option of the command
     ] = None,
     tls_cert: Annotated[Path | None, Option(help="Certificate with its chain, in PEM: https:// and wss://.")] = None,
     tls_key: Annotated[Path | None, Option(help="Private key of the certificate, in PEM.")] = None,
-    log_level: Annotated[str | None, Option(help="debug, info (without it), warning or error.")] = None,
+    log_level: Annotated[str | None, Option(help="trace, debug, info (without it), warning or error.")] = None,
     no_open: Annotated[bool, Option(help="Open no browser, as it does at a person's own screen.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -46,6 +45,7 @@ def up(  # noqa: PLR0913  # each is an option of the command
     """
     from agentic_atlas.compose import logs
     from agentic_atlas.compose.program import run
+    from agentic_atlas.sdk import environment
 
     given: dict[str, object] = {
         "host": host,
@@ -58,11 +58,12 @@ def up(  # noqa: PLR0913  # each is an option of the command
         "open_browser": False if no_open else None,
     }
     settings = read_settings({name: value for name, value in given.items() if value is not None})
-    log = logs.configure(settings.log_level, settings.log_format)
+    plain = bool(environment.variables().get("NO_COLOR"))
+    log = logs.configure(settings.log_level, settings.log_format, colours=not plain, payloads=settings.log_payloads)
     run(lambda stop: _serve(settings, log, stop, as_json=as_json))
 
 
-async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as_json: bool) -> None:
+async def _serve(settings: Settings, log: Log, stop: Any, *, as_json: bool) -> None:
     from agentic_atlas.cli import browser, standing
     from agentic_atlas.compose.network import network
     from agentic_atlas.compose.program import settled
@@ -73,7 +74,7 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, stop: Any, *, as
     async with network(settings, log) as up:
         here = await standing.enter(up, settings)
         if up.addresses.exposed:
-            log.warning("exposed", says=EXPOSED)
+            log.warning("exposed", message=EXPOSED)
         if as_json:
             output.document(_facts(up.addresses, settings, here))
         else:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
 import msgspec
-from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.auth import SigningKey, is_signed, read_head, save_head
 from agentic_atlas.backend.archive.manifest import DATABASE, KEYS
@@ -23,6 +22,7 @@ from agentic_atlas.compose.restore import finish_restore
 from agentic_atlas.errors import ConfigurationError, Unavailable
 from agentic_atlas.files import FileRefused, make_folder, open_own
 from agentic_atlas.files import check_folder as check_own
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.protocol.caller.audit import AuditAnchor, AuditArchive, AuditEntry, AuditHead, AuditReport
 
 ARCHIVES: Final = "audit"
@@ -36,7 +36,7 @@ _Head = TypeVar("_Head", AuditHead, AuditAnchor)
 class HeadFile:
     """`ports.AuditHeads`, in the folder of keys; what is archived is in another one."""
 
-    def __init__(self, folder: Path, archives: Path, key: SigningKey, network: str, log: FilteringBoundLogger) -> None:
+    def __init__(self, folder: Path, archives: Path, key: SigningKey, network: str, log: Log) -> None:
         self._folder = folder
         self._archives = archives
         self._key = key

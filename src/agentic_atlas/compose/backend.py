@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from structlog.typing import FilteringBoundLogger
-
 from agentic_atlas.auth import KeyRing, audit_files, load_or_create_audit_key, ring_files
 from agentic_atlas.backend.accounts import Passwords, SignOn
 from agentic_atlas.backend.archive.folder import BackupFolder
@@ -22,6 +20,7 @@ from agentic_atlas.compose.keys import KeyFolder
 from agentic_atlas.compose.server import RunningServer
 from agentic_atlas.compose.sources import Entropy, SortableIds, WallClock, monotonic, pacer, wall
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.observe.series import SeriesSample
 from agentic_atlas.settings import Settings
 
@@ -41,7 +40,7 @@ class Neighbours:
 
 async def build(
     settings: Settings,
-    log: FilteringBoundLogger,
+    log: Log,
     store: SqlStore,
     router: RouterPort,
     ring: KeyRing,
@@ -115,6 +114,6 @@ def _backups(settings: Settings, store: SqlStore, network: str) -> BackupFolder:
     return folder
 
 
-def _clock_jumped(engine: Engine, log: FilteringBoundLogger, seconds: float) -> None:
+def _clock_jumped(engine: Engine, log: Log, seconds: float) -> None:
     log.warning("clock_jumped", seconds=round(seconds, 1))
     engine.forgive(seconds)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from structlog.typing import FilteringBoundLogger
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe.logs import Log
 
 LOOK_EVERY: Final = 60.0
 """Seconds between two looks at the files."""
@@ -59,13 +59,13 @@ class Certificate:
         self.names, self.expires_at = self._load()
         return True
 
-    async def watch(self, clock: Callable[[], float], log: FilteringBoundLogger) -> None:
+    async def watch(self, clock: Callable[[], float], log: Log) -> None:
         """Look every minute for ever, and say in time that it ends; `clock` in seconds since the epoch."""
         while True:
             self._see(clock(), log)
             await asyncio.sleep(LOOK_EVERY)
 
-    def _see(self, now: float, log: FilteringBoundLogger) -> None:
+    def _see(self, now: float, log: Log) -> None:
         try:
             if self.look():
                 log.info("certificate_read_again", names=self.names, expires_at=_date(self.expires_at))

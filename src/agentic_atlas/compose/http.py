@@ -19,8 +19,6 @@ from email.utils import formatdate
 from enum import Enum, auto
 from typing import Final, cast
 
-from structlog.typing import FilteringBoundLogger
-
 from agentic_atlas.auth.proxies import FORWARDED_FOR, Proxies
 from agentic_atlas.compose.deadline import BODY_WITHIN, Deadline
 from agentic_atlas.compose.sources import wall
@@ -30,6 +28,7 @@ from agentic_atlas.http import errors
 from agentic_atlas.http.messages import Answered, Request, RequestBody, Response, encode_head
 from agentic_atlas.http.parser import RequestParser
 from agentic_atlas.http.routes import Refusal, in_json
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.transport.crowd import Crowd
 
 SWEEP = 0.5
@@ -396,7 +395,7 @@ class HttpServer:
         *,
         drain: float,
         crowd: Crowd,
-        log: FilteringBoundLogger,
+        log: Log,
         unsent: Unsent | None = None,
         tls: ssl.SSLContext | None = None,
         proxies: Proxies | None = None,

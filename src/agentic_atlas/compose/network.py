@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
-from structlog.typing import FilteringBoundLogger
-
 from agentic_atlas.api.app import create_app
 from agentic_atlas.auth import (
     KeyRing,
@@ -42,11 +40,13 @@ from agentic_atlas.compose.hashing import hashing
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import Entropy, SortableIds, machine_names, monotonic, python_environ, wall
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.platform import app as platform
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.router.door import AgentDoor, serve
 from agentic_atlas.router.figures import samples as of_router
 from agentic_atlas.router.router import Router
+from agentic_atlas.router.tracing import ToldRouter, told
 from agentic_atlas.settings import Settings
 from agentic_atlas.transport.crowd import Crowd, raise_limit
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -70,7 +70,7 @@ class Network:
 
 
 @asynccontextmanager
-async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterator[Network]:
+async def network(settings: Settings, log: Log) -> AsyncIterator[Network]:
     """Bring a network up; at the end of the block it is brought down in order, and nothing is left running.
 
     Raises:
@@ -88,7 +88,7 @@ async def network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterato
         seal = Seal(load_or_create_sealing_key(settings.data_dir / KEYS, Entropy()), Entropy())
         async with open_store(settings.data_dir / DATABASE, clock=wall, ids=ids, seal=seal) as store:
             for note in store.notes:
-                log.debug("store_noted", says=note)
+                log.debug("store_noted", message=note)
             with hashing() as passwords:
                 async with checking(python_environ()) as checker, open_logs(settings.data_dir / LOGS) as logs:
                     incoming, beside = (
@@ -140,7 +140,7 @@ def _listening(settings: Settings) -> socket.socket:
 @asynccontextmanager
 async def _running(
     settings: Settings,
-    log: FilteringBoundLogger,
+    log: Log,
     store: SqlStore,
     ring: KeyRing,
     ids: SortableIds,
@@ -196,7 +196,7 @@ async def _looking(*looks: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 async def _joined(
-    settings: Settings, log: FilteringBoundLogger, store: SqlStore, ring: KeyRing, ids: SortableIds, beside: Neighbours
+    settings: Settings, log: Log, store: SqlStore, ring: KeyRing, ids: SortableIds, beside: Neighbours
 ) -> tuple[Engine, RouterDoor, Router]:
     """Return the engine with its door for routers, and the router, with what the last process left."""
     router = Router(
@@ -206,9 +206,10 @@ async def _joined(
         settings=settings.router,
         log=log,
     )
-    engine = await build(settings, log, store, router, ring, ids, beside)
+    told_router = ToldRouter(told(router.say, "to_router", log))
+    engine = await build(settings, log, store, told_router, ring, ids, beside)
     door = RouterDoor(engine, log)
-    router.join(door.say)
+    router.join(told(door.say, "to_backend", log))
     await engine.take_up()
     return engine, door, router
 

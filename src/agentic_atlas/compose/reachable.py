@@ -7,10 +7,9 @@ may be started after the network, so a failure is looked at again before it is l
 import asyncio
 from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
 from agentic_atlas.compose.sources import monotonic
 from agentic_atlas.errors import AtlasError
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.sdk.client.login import check_address
 from agentic_atlas.sdk.link.dial import Dialer, HandshakeRefused
 from agentic_atlas.sdk.link.settings import Timeouts
@@ -22,7 +21,7 @@ PAUSES: Final = (1.0, 10.0, 60.0, 600.0)
 _NOBODYS_TOKEN: Final = "a.b.c"  # noqa: S105 - what no router takes, so that it says no
 
 
-async def watch(settings: Settings, log: FilteringBoundLogger) -> None:
+async def watch(settings: Settings, log: Log) -> None:
     """Look at the addresses that are set until each of them has led here, and give up some time."""
     given = {"ATLAS_PUBLIC_URL": settings.public_url, "ATLAS_PUBLIC_ROUTER_URL": settings.public_router_url}
     unseen = {name: url for name, url in given.items() if url}

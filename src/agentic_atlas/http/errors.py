@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from agentic_atlas.auth import redact
 from agentic_atlas.errors import (
     AtlasError,
     Busy,
@@ -17,6 +16,7 @@ from agentic_atlas.errors import (
     Unavailable,
 )
 from agentic_atlas.http.messages import Response, json
+from agentic_atlas.observe.redaction import redact
 from agentic_atlas.protocol.caller.values import ErrorAnswer, ErrorInfo
 from agentic_atlas.protocol.refusals import Refusal, of_pydantic
 from agentic_atlas.protocol.schemas.words import pointer

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from string import Formatter
 from typing import Final
 
 IDS: Final[Mapping[str, str]] = {
@@ -23,7 +24,9 @@ class LogEvent:
         level: how severe it is.
         meaning: what happened, and what is to be done about it, if anything.
         fields: names of what else it says; what each means is in `events.FIELDS`.
-        words: the sentence that a person reads in place of the name, with fields in braces.
+        words: the sentence that a person reads in place of the name, with fields in braces; the field `message` is one
+            that is made where it is logged.
+        told: fields that are in the words.
     """
 
     name: str
@@ -31,6 +34,7 @@ class LogEvent:
     meaning: str
     fields: tuple[str, ...] = ()
     words: str = ""
+    told: frozenset[str] = frozenset()
 
 
 def declared(level: str, *lines: tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str]) -> list[LogEvent]:
@@ -38,9 +42,9 @@ def declared(level: str, *lines: tuple[str, str] | tuple[str, str, str] | tuple[
     return [LogEvent(name, level, meaning, *_rest(rest)) for name, meaning, *rest in lines]
 
 
-def _rest(given: list[str]) -> tuple[tuple[str, ...], str]:
+def _rest(given: list[str]) -> tuple[tuple[str, ...], str, frozenset[str]]:
     fields, words = [*given, "", ""][:2]
-    return tuple(fields.split()), words
+    return tuple(fields.split()), words, frozenset(name for _, name, _, _ in Formatter().parse(words) if name)
 
 
 def by_name(*tables: Iterable[LogEvent]) -> Mapping[str, LogEvent]:

@@ -95,7 +95,7 @@ BACKEND: Final[list[LogEvent]] = [
 ]
 
 PROCESS: Final[list[LogEvent]] = [
-    *declared("debug", ("store_noted", "What the store wants to be known of itself.", "says", "{says}")),
+    *declared("debug", ("store_noted", "What the store wants to be known of itself.", "message")),
     *declared(
         "info",
         ("certificate_read_again", "The certificate's file has changed, and is shown from now on.", "names expires_at"),
@@ -103,14 +103,14 @@ PROCESS: Final[list[LogEvent]] = [
     ),
     *declared(
         "warning",
-        ("exposed", "Other machines can send secrets to this network unencrypted.", "says", "{says}"),
+        ("exposed", "Other machines can send secrets to this network unencrypted.", "message"),
         ("certificate_expires", "The certificate ends soon: put a new one in its place.", "at files"),
         (
             "public_address_unreachable",
             "A public address does not lead here, so nobody comes that way.",
             "setting address why",
         ),
-        ("library_warned", "A library of ours said so.", "library says", "{says}"),
+        ("library_warned", "A library of ours said so.", "library message"),
     ),
     *declared(
         "error",
@@ -124,6 +124,6 @@ PROCESS: Final[list[LogEvent]] = [
             "A fault of ours with a request, which was answered with 500; please report it.",
             "method path",
         ),
-        ("library_failed", "A library of ours failed with something.", "library says", "{says}"),
+        ("library_failed", "A library of ours failed with something.", "library message"),
     ),
 ]

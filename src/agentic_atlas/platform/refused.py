@@ -3,12 +3,12 @@
 from typing import Final
 from urllib.parse import urlsplit
 
-from agentic_atlas.auth import redact
 from agentic_atlas.errors import AtlasError, Unauthenticated
 from agentic_atlas.http import errors
 from agentic_atlas.http.accept import prefers
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.http.return_path import login_path
+from agentic_atlas.observe.redaction import redact
 from agentic_atlas.platform.page import View, frame_of, html, see_other
 from agentic_atlas.platform.page_actions import on_pages
 

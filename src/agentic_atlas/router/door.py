@@ -29,6 +29,7 @@ from agentic_atlas.router.handshake import (
     upgrade,
 )
 from agentic_atlas.router.router import Router
+from agentic_atlas.router.tracing import traced
 from agentic_atlas.transport.crowd import Crowd
 from agentic_atlas.transport.head import Head, HttpAnswer
 from agentic_atlas.transport.limiter import ConnectionLimiter
@@ -58,6 +59,7 @@ class AgentDoor:
         self._hosts = Hosts() if hosts is None else hosts
         self._proxies = proxies
         self._log = router.context.log
+        self._connect = traced(router.connect, self._log)
 
     def origin(self, head: Head, peer: str) -> str:
         """See `transport.server.Door`."""
@@ -82,7 +84,7 @@ class AgentDoor:
                 barred = Barred(refused.code, address, identity.token_id, identity.agent_id)
                 self.router.context.tell(barred)
             raise
-        return Upgrade(key, SUBPROTOCOL, partial(self.router.connect, identity))
+        return Upgrade(key, SUBPROTOCOL, partial(self._connect, identity))
 
     def refuse(self, error: Exception, address: str) -> HttpAnswer:
         """See `transport.server.Door`."""

@@ -12,7 +12,7 @@ from agentic_atlas.protocol.messages import Limits, Message
 from agentic_atlas.router.settings import RouterSettings
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+    from agentic_atlas.observe.logs import Log
 
 
 class Transport(Protocol):
@@ -83,7 +83,7 @@ class RouterContext:
     settings: RouterSettings
     clock: Callable[[], float]
     wall: Callable[[], float]
-    log: "FilteringBoundLogger"
+    log: "Log"
     spawn: Callable[[Coroutine[object, object, None]], Task[None] | None]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     heard: list[Heard] = field(default_factory=list)

@@ -51,7 +51,7 @@ from agentic_atlas.router.renewals import Renewals
 from agentic_atlas.router.settings import RouterSettings
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+    from agentic_atlas.observe.logs import Log
 
 _STOOD_STILL = 1.0
 """Seconds by which a tick has to be late to count as a stop of this process, which is no agent's fault."""
@@ -79,7 +79,7 @@ class Router:
         wall: Callable[[], float],
         limits: Limits,
         settings: RouterSettings,
-        log: "FilteringBoundLogger",
+        log: "Log",
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """Prepare; see `RouterContext` for what is passed in. `sleep` waits between two ticks."""

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final, TypeVar, Unpack, overload
 import msgspec
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe import logs
 from agentic_atlas.protocol.codec import encode
 from agentic_atlas.protocol.messages import HELLO_BYTES, Hello, Limits, SkillSpec, Welcome
 from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.protocol.schemas import SchemaRefused, check_together, words
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
-from agentic_atlas.sdk import identity, logs, program
+from agentic_atlas.sdk import identity, program
 from agentic_atlas.sdk.outside import AgentArguments, Connect, folder_of_caller, linked, log_of
 from agentic_atlas.sdk.resources.pausing import PauseOptions, rules, variables
 from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
@@ -166,8 +167,7 @@ class Agent:
         settings = await self._settings()
         if settings is None:
             return
-        log = log_of(settings)
-        log = log.bind(agent=self.name) if named else log
+        log = log_of(settings, named=named)
         await serve_over(self, linked(self.name, self._given, settings, log), log, firm=firm)
 
     def run(self) -> None:
@@ -237,7 +237,7 @@ class Agent:
             await self._unless_stopped(stack.enter_async_context(self._lifespan(self)))
         if self._stopping is not None:
             line = f"stopping before the start: nothing runs yet{self._stopping}"
-            log.info(line)
+            log.info("stopping", message=line)
         return self._stopping is None
 
     async def _unless_stopped(self, work: Coroutine[object, object, object]) -> None:
@@ -253,6 +253,8 @@ class Agent:
             self._beginning = None
 
     async def _serve(self, connect: Connect, log: logs.Log, monotonic: Callable[[], float], *, firm: bool) -> None:
+        hello = self._registration()
+        log = log.bind(agent=self.name, instance=hello.instance.id)
         runner = self._runner = Runner(
             self._skills,
             concurrency=self._hello.concurrency,
@@ -261,7 +263,7 @@ class Agent:
             monotonic=monotonic,
         )
         try:
-            async with connect(self._registration(), runner) as (link, begin):
+            async with connect(hello, runner) as (link, begin):
                 await runner.run(link, begin, firm=firm)
         finally:
             self._gave_up = runner.left
@@ -291,8 +293,8 @@ class Agent:
         if self._known:
             return
         self._known = True
-        ready = f"ready as {welcome.owner}/{welcome.agent} (instance {welcome.instance})"
-        log.info(ready, skills=", ".join(self._skills))
+        name = f"{welcome.owner}/{welcome.agent}"
+        log.info("ready", name=name, instance=welcome.instance, skills=", ".join(self._skills))
 
 
 def skills_of(agent: Agent) -> Mapping[str, Skill]:

@@ -5,12 +5,13 @@ is one sentence that says which, why and what to do; no sentence ever holds the 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe import logs
 from agentic_atlas.protocol.messages import LONGEST_TOKEN
 from agentic_atlas.sdk import credentials as store
 from agentic_atlas.sdk import dotenv_file
@@ -21,9 +22,7 @@ from agentic_atlas.sdk.misspelt import PREFIX, unread
 
 ROUTER_URL: Final = "ws://localhost:8080/ws"
 API_URL: Final = "http://localhost:8000"
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-LOG_FORMATS: Final = ("console", "json")
-_LOGGING: Final = ("ATLAS_LOG_LEVEL", "ATLAS_LOG_FORMAT")
+_LOGGING: Final = ("ATLAS_LOG_LEVEL", "ATLAS_LOG_FORMAT", "ATLAS_LOG_PAYLOADS")
 
 PAUSE_VARIABLES: Final = ("ATLAS_MAX_MEMORY", "ATLAS_MAX_CPU", "ATLAS_PAUSE_ON_BATTERY", "ATLAS_QUIET_HOURS")
 AGENT_VARIABLES: Final = (
@@ -35,6 +34,7 @@ AGENT_VARIABLES: Final = (
     *PAUSE_VARIABLES,
 )
 CLIENT_VARIABLES: Final = ("ATLAS_API_URL", "ATLAS_API_KEY", "ATLAS_ALLOW_PLAINTEXT")
+_YES: Final = ("1", "true")
 _OURS: Final = (PREFIX, "AGENT_")
 
 _WHERE_FROM: Final = (
@@ -55,9 +55,11 @@ class AgentSettings:
     api_url: str = API_URL
     """`BACKEND_API_BASE_URL`."""
     log_level: str = "info"
-    """`ATLAS_LOG_LEVEL`: one of `LOG_LEVELS`."""
+    """`ATLAS_LOG_LEVEL`: one of `logs.LEVELS`."""
     log_format: str | None = None
-    """`ATLAS_LOG_FORMAT`: one of `LOG_FORMATS`; None: console on a terminal, JSON elsewhere."""
+    """`ATLAS_LOG_FORMAT`: one of `logs.FORMATS`; None: console on a terminal, JSON elsewhere."""
+    log_payloads: bool = False
+    """`ATLAS_LOG_PAYLOADS`: whether level trace shows what is in messages."""
     env_file: Path | None = None
     """The `.env` that was read, or None."""
     colours: bool = True
@@ -110,10 +112,11 @@ def load(
         token=_token(values.get("AGENT_JWT_TOKEN"), file),
         router_url=router,
         api_url=base_url(values.get("BACKEND_API_BASE_URL", API_URL), "BACKEND_API_BASE_URL"),
-        log_level=_one_of("ATLAS_LOG_LEVEL", values.get("ATLAS_LOG_LEVEL", "info"), LOG_LEVELS),
-        log_format=_one_of("ATLAS_LOG_FORMAT", values["ATLAS_LOG_FORMAT"], LOG_FORMATS)
+        log_level=_one_of("ATLAS_LOG_LEVEL", values.get("ATLAS_LOG_LEVEL", "info"), logs.LEVELS),
+        log_format=_one_of("ATLAS_LOG_FORMAT", values["ATLAS_LOG_FORMAT"], logs.FORMATS)
         if "ATLAS_LOG_FORMAT" in values
         else None,
+        log_payloads=values.get("ATLAS_LOG_PAYLOADS", "").lower() in _YES,
         env_file=path,
         colours=not given.get("NO_COLOR"),
         spool=spool,
@@ -322,7 +325,7 @@ def check_plaintext(url: str, secret: str, where: str, environ: Mapping[str, str
             (`plaintext_refused`).
     """
     scheme = url.partition(":")[0]
-    allowed = variables(environ).get("ATLAS_ALLOW_PLAINTEXT", "").strip().lower() in ("1", "true")
+    allowed = variables(environ).get("ATLAS_ALLOW_PLAINTEXT", "").strip().lower() in _YES
     if scheme not in ("ws", "http") or on_loopback(url) or allowed:
         return
     raise ConfigurationError(
@@ -358,7 +361,7 @@ def first_set(*names: str, environ: Mapping[str, str] | None = None) -> tuple[st
     return next(((name, given[name]) for name in names if given.get(name)), None)
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+def _one_of(name: str, value: str, allowed: Collection[str]) -> str:
     if value.lower() not in allowed:
         raise ConfigurationError(f"{name} has to be one of {', '.join(allowed)}")
     return value.lower()

@@ -11,8 +11,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe import logs
 from agentic_atlas.protocol.messages import Hello
-from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.ports import ToLink
 from agentic_atlas.sdk.resources.pausing import PauseOptions, rules, variables
 from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
@@ -79,11 +79,18 @@ def folder_of_caller() -> Path | None:
     return None if frame is None else _folder_of(frame.f_globals.get("__file__"))
 
 
-def log_of(settings: "AgentSettings") -> logs.Log:
-    """Return the agent's own log, with what is to be said of its settings in it."""
-    log = logs.logger(settings.log_level, settings.log_format, colours=settings.colours)
+def log_of(settings: "AgentSettings", *, named: bool) -> logs.Log:
+    """Return the agent's own log, with what is to be said of its settings in it; `named`: see `logs.logger`."""
+    traced = logs.LEVELS[settings.log_level] <= logs.TRACE
+    log = logs.logger(
+        settings.log_level,
+        settings.log_format,
+        colours=settings.colours,
+        named=named or traced,
+        payloads=settings.log_payloads,
+    )
     for warning in settings.warnings:
-        log.warning(warning)
+        log.warning("setting_doubtful", message=warning)
     return log
 
 
@@ -104,10 +111,11 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
         from agentic_atlas.sdk.link.settings import Runtime
         from agentic_atlas.sdk.spool.file import spool_in
 
-        tokens = _tokens(given, settings, log)
+        its = log.bind(agent=name, instance=hello.instance.id)
+        tokens = _tokens(given, settings, its)
         with _its_own(settings.token, name):
             inbox = LoopInbox(runner, asyncio.get_running_loop())
-            spool = spool_in(settings.spool, settings.token, hello.instance.id, log)
+            spool = spool_in(settings.spool, settings.token, hello.instance.id, its)
             around = Runtime(spool=spool, pauses=pauses)
             made = link.LinkThread(
                 settings.router_url,
@@ -115,7 +123,7 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
                 hello,
                 inbox,
                 on_loop=runner.on_loop,
-                log=log,
+                log=its,
                 runtime=around,
             )
             try:

@@ -1,22 +1,14 @@
 """Text that leaves a handler for a log, an event or an error: bounded, valid Unicode, without tokens."""
 
-import re
 from typing import Final
+
+from agentic_atlas.observe.redaction import redact
 
 SHORT: Final = 1_000
 """Characters of an event's name, a field or a message that are kept."""
 
-_JWT = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
-_API_KEY = r"atlas_(?:[a-z]{1,16}_)?[A-Za-z0-9_-]{43}"
-_SECRETS = re.compile(f"{_JWT}|{_API_KEY}")
-_REDACTED = "[redacted]"
 _NAME_LENGTH = 200
 _NAME_OF_TYPE = type.__dict__["__name__"].__get__
-
-
-def redact(text: str) -> str:
-    """Replace what looks like a JWT (RFC 7519) or an API key: handlers quote headers and environments in errors."""
-    return _SECRETS.sub(_REDACTED, text)
 
 
 def presentable(text: object, limit: int = SHORT) -> str:

@@ -21,12 +21,12 @@ from agentic_atlas.backend.usecases import tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import Bus
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe import logs
 from agentic_atlas.protocol.inside.messages import Identity
 from agentic_atlas.protocol.messages import Hello, Limits
 from agentic_atlas.protocol.tasks import LEASED, TaskState
 from agentic_atlas.router.router import Router
 from agentic_atlas.router.settings import RouterSettings
-from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.agent import Agent, serve_over, skills_of
 from agentic_atlas.sdk.link.memory import MemoryLink
 from agentic_atlas.sdk.link.settings import Runtime

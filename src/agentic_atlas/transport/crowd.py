@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+    from agentic_atlas.observe.logs import Log
 
 _PLENTY = 1_048_576
 """Asked for where the system names no limit."""
@@ -49,7 +49,7 @@ def raise_limit() -> int:
 class Crowd:
     """The connections at both doors, and the strangers among them; see the module."""
 
-    def __init__(self, descriptors: int, log: "FilteringBoundLogger", clock: Callable[[], float]) -> None:
+    def __init__(self, descriptors: int, log: "Log", clock: Callable[[], float]) -> None:
         self._most = descriptors - min(_KEPT, descriptors // 4)
         self._most_of_address = min(_MOST_OF_ADDRESS, max(1, self._most // 4))
         self._open = 0

@@ -18,7 +18,7 @@ from tests.docs.reference.source import PACKAGE, files, module_docs, tree_of
 STRUCTS: tuple[type, ...] = (*PARTS, Timeouts)
 """Structs of limits that are chosen where their part is built: of a network, and of an agent's link."""
 
-NO_LIMITS = {"PROTOCOL_VERSION", "FORMAT", "APPLICATION_ID", "PRIVATE_FOLDER", "PRIVATE_FILE", "ENDLESS"}
+NO_LIMITS = {"TRACE", "PROTOCOL_VERSION", "FORMAT", "APPLICATION_ID", "PRIVATE_FOLDER", "PRIVATE_FILE", "ENDLESS"}
 """Numbers that are names."""
 
 NOT_OF_A_NETWORK = ("cli/", "testing/")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from tests.docs.reference import codes, commands, http, life, limits, python, series, settings, transcript, wire
+from tests.docs.reference import codes, commands, http, life, limits, logs, python, series, settings, transcript, wire
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "connection diagram": wire.connection_diagram,
@@ -37,6 +37,9 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": commands.list_of_commands,
     "command details": commands.details_of_commands,
     "server settings": settings.server_settings,
+    "log lines": logs.lines,
+    "log fields": logs.fields,
+    "log ids": logs.ids,
     "limits of parts": limits.of_structs,
     "limits by place": limits.of_constants,
     "series": series.of_a_network,

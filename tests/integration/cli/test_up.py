@@ -11,6 +11,7 @@ import pytest
 
 from agentic_atlas.cli import up
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe.logs import sentence
 from agentic_atlas.protocol.caller.people import WhoAmI
 from agentic_atlas.sdk import environment
 from agentic_atlas.settings import Settings
@@ -26,7 +27,11 @@ class Warned:
         self.lines: list[str] = []
 
     def __getattr__(self, level: str) -> Any:
-        return (lambda event, **facts: self.lines.append(event)) if level == "warning" else lambda event, **facts: None
+        return (
+            (lambda event, **facts: self.lines.append(sentence(event, facts)))
+            if level == "warning"
+            else lambda event, **facts: None
+        )
 
 
 async def said(capsys: pytest.CaptureFixture[str], folder: Path, **more: Any) -> tuple[list[str], list[str]]:
@@ -44,7 +49,7 @@ async def said(capsys: pytest.CaptureFixture[str], folder: Path, **more: Any) ->
     ("given", "sentence"),
     [
         ({"http_port": 99_999}, "--http-port has to be at most 65535, not 99999"),
-        ({"log_level": "loud"}, "--log-level has to be one of debug, error, info, warning, not 'loud'"),
+        ({"log_level": "loud"}, "--log-level has to be one of debug, error, info, trace, warning, not 'loud'"),
     ],
 )
 def test_a_setting_that_is_not_acceptable_is_named_with_what_is(given: dict[str, Any], sentence: str) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import structlog
 
 from agentic_atlas import AsyncClient, AuditArchive, AuditHead, Forbidden
 from agentic_atlas.backend.archive.tarball import Told
@@ -25,6 +24,7 @@ from agentic_atlas.compose.audit import check_folder
 from agentic_atlas.compose.network import network
 from agentic_atlas.compose.restore import restore
 from agentic_atlas.errors import AtlasError, Busy, ConfigurationError, NotFound, Unavailable
+from agentic_atlas.observe.logs import logger
 from agentic_atlas.settings import Settings
 from tests.integration.cli.commands import atlas, complained, printed
 
@@ -36,7 +36,7 @@ Spoil = Callable[[list[bytes]], list[bytes]]
 @asynccontextmanager
 async def up(folder: Path) -> AsyncIterator[AsyncClient]:
     settings = Settings(data_dir=folder, http_port=0, router_port=0)
-    async with network(settings, structlog.get_logger()) as running:
+    async with network(settings, logger("error")) as running:
         key = await machine.bootstrap(running.engine, "admin")
         kept = folder / "admin.key"
         if key is not None:

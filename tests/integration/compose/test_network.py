@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-import structlog
 from msgspec.structs import replace
 
 from agentic_atlas import AsyncClient
@@ -16,6 +15,7 @@ from agentic_atlas.backend.usecases import machine
 from agentic_atlas.cli import up
 from agentic_atlas.compose.network import network
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe.logs import logger
 from agentic_atlas.sdk.client.http import Sources
 from agentic_atlas.settings import Settings
 
@@ -27,13 +27,13 @@ def settings(folder: Path) -> Settings:
 async def test_what_goes_wrong_beside_a_network_is_told_as_it_is(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="disk with your credentials"):
-        async with network(settings(tmp_path), structlog.get_logger()):
+        async with network(settings(tmp_path), logger("error")):
             raise ConfigurationError("the disk with your credentials is full")
 
 
 async def test_a_client_that_asks_too_often_waits_and_gets_all_its_answers(tmp_path: Path) -> None:
     narrow = replace(settings(tmp_path), engine=EngineSettings(requests_per_second=30), drain=0.0)
-    async with network(narrow, structlog.get_logger()) as running:
+    async with network(narrow, logger("error")) as running:
         url, key = running.addresses.api_url, await machine.bootstrap(running.engine, "ada")
         waited: list[float] = []
 
@@ -57,18 +57,18 @@ async def test_a_credentials_file_that_others_can_read_is_told_before_anything_i
     file.write_text("{}")
     file.chmod(0o644)
     with pytest.raises(ConfigurationError, match="chmod 600"):
-        await up._serve(settings(tmp_path), structlog.get_logger(), asyncio.Event(), as_json=True)
+        await up._serve(settings(tmp_path), logger("error"), asyncio.Event(), as_json=True)
     assert not (tmp_path / "data").exists()
 
 
 async def test_a_second_network_of_a_folder_says_that_it_is_up_already(tmp_path: Path) -> None:
-    async with network(settings(tmp_path), structlog.get_logger()) as up_already:
+    async with network(settings(tmp_path), logger("error")) as up_already:
         port = int(up_already.addresses.api_url.rpartition(":")[2])
         here = f"is up already, in process {os.getpid()}:"
         for folder, said in ((tmp_path / "data", here), (tmp_path / "new", "can't listen")):
             second = Settings(data_dir=folder, http_port=port, router_port=0)
             with pytest.raises(ConfigurationError, match=said):
-                async with network(second, structlog.get_logger()):
+                async with network(second, logger("error")):
                     pass
 
 
@@ -77,6 +77,6 @@ async def test_a_data_folder_that_others_can_write_in_is_not_used(tmp_path: Path
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o770)
     with pytest.raises(ConfigurationError, match="other users"):
-        async with network(settings(tmp_path), structlog.get_logger()):
+        async with network(settings(tmp_path), logger("error")):
             pass
     assert not list((tmp_path / "data").iterdir())

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
@@ -20,6 +19,7 @@ from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.usecases import machine, tasks
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose.network import Network, network
+from agentic_atlas.observe.logs import logger
 from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import Policy, Raw
 from agentic_atlas.protocol.versions import ERROR_HEADER, SUBPROTOCOL
@@ -54,7 +54,7 @@ class World:
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
     settings = Settings(data_dir=folder / "data", http_port=0, router_port=0)
-    async with asyncio.timeout(20), network(settings, structlog.get_logger()) as up:
+    async with asyncio.timeout(20), network(settings, logger("error")) as up:
         key = await machine.bootstrap(up.engine, "admin")
         assert key is not None
         made = World(up, await up.engine.access.authenticate(key))

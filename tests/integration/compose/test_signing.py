@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import structlog
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agentic_atlas import AsyncClient, Conflict, Unauthenticated
@@ -20,6 +19,7 @@ from agentic_atlas.auth.claims import ISSUER_PREFIX
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.network import network
 from agentic_atlas.compose.sources import wall
+from agentic_atlas.observe.logs import logger
 from agentic_atlas.protocol.closing import CloseCode, decode_reason
 from agentic_atlas.protocol.messages import Hello, InstanceInfo, Renewal
 from agentic_atlas.protocol.versions import ERROR_HEADER
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 async def up(folder: Path) -> AsyncIterator[tuple[AsyncClient, int]]:
     """A network with an administrator's agent; with the router's port."""
     settings = Settings(data_dir=folder / "data", http_port=0, router_port=0)
-    async with asyncio.timeout(30), network(settings, structlog.get_logger()) as running:
+    async with asyncio.timeout(30), network(settings, logger("error")) as running:
         key = await machine.bootstrap(running.engine, "admin")
         kept = folder / "admin.key"
         if key is not None:

@@ -66,6 +66,9 @@ class Log:
 
     lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
+    def is_enabled_for(self, _level: int) -> bool:
+        return False
+
     def info(self, event: str, **facts: Any) -> None:
         self.lines.append(("info", event, facts))
 

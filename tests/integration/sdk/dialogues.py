@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
+from agentic_atlas.observe.logs import sentence
 from agentic_atlas.protocol import Session
 from agentic_atlas.protocol.messages import (
     Beat,
@@ -250,10 +251,12 @@ class Lines:
         self.lines: list[tuple[str, str]] = []
         self._changed = threading.Condition()
 
-    def _add(self, level: str, event: str) -> None:
+    def _add(self, level: str, event: str, fields: dict[str, Any]) -> None:
         with self._changed:
-            self.lines.append((level, event))
+            self.lines.append((level, sentence(event, fields)))
             self._changed.notify_all()
+
+    payloads = False
 
     def bind(self, **_: Any) -> Lines:
         return self
@@ -261,17 +264,20 @@ class Lines:
     def is_enabled_for(self, _level: int) -> bool:
         return True
 
-    def debug(self, event: str, **_: Any) -> None:
-        self._add("debug", event)
+    def trace(self, event: str, **fields: Any) -> None:
+        self._add("trace", event, fields)
 
-    def info(self, event: str, **_: Any) -> None:
-        self._add("info", event)
+    def debug(self, event: str, **fields: Any) -> None:
+        self._add("debug", event, fields)
 
-    def warning(self, event: str, **_: Any) -> None:
-        self._add("warning", event)
+    def info(self, event: str, **fields: Any) -> None:
+        self._add("info", event, fields)
 
-    def error(self, event: str, **_: Any) -> None:
-        self._add("error", event)
+    def warning(self, event: str, **fields: Any) -> None:
+        self._add("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        self._add("error", event, fields)
 
     def having(self, text: str) -> list[str]:
         return [event for _, event in self.lines if text in event]

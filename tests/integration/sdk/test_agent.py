@@ -100,10 +100,10 @@ async def test_an_agent_says_who_it_is_and_what_it_can(monkeypatch: pytest.Monke
     assert (skill.name, skill.description, skill.policy.timeout) == ("greet", "Greet someone.", 5.0)
 
 
-async def test_at_level_debug_each_message_has_a_line_and_none_shows_what_is_in_it(
+async def test_at_level_trace_each_message_has_a_line_and_none_shows_what_is_in_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("ATLAS_LOG_LEVEL", "debug")
+    monkeypatch.setenv("ATLAS_LOG_LEVEL", "trace")
     agent = Agent("worker")
 
     @agent.skill
@@ -123,15 +123,16 @@ async def test_at_level_debug_each_message_has_a_line_and_none_shows_what_is_in_
     lines = [msgspec.json.decode(line) for line in said.splitlines()]
     assert "hunter2" not in said
     assert TOKEN not in said
-    told = [(line["event"], line["type"]) for line in lines if line.get("task") == "t1" and "type" in line]
+    told = [(line["direction"], line["type"]) for line in lines if line.get("task") == "t1" and "type" in line]
     # Whether the skill took so long that it was accepted by itself is up to this machine.
-    assert [line for line in told if line != ("message sent", "accept")] == [
-        ("message received", "task"),
-        ("message sent", "result"),
-        ("message received", "result_ack"),
+    assert [line for line in told if line != ("sent", "accept")] == [
+        ("received", "task"),
+        ("sent", "result"),
+        ("received", "result_ack"),
     ]
     ends = [line["event"] for line in lines if line.get("task") == "t1" and "type" not in line]
-    assert ends == ["task received", "task completed"]
+    assert ends == ["task_received", "task_completed"]
+    assert len({(line["agent"], line["instance"]) for line in lines if line.get("task") == "t1"}) == 1
 
 
 async def test_a_long_stream_never_has_more_on_its_way_than_the_router_allows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,7 @@ def test_the_log_says_once_that_the_agent_is_connected() -> None:
     log = Lines()
     with Router(idle) as router, linked(router.url, log=log) as (_, inbox):
         inbox.expect(Welcome)
-    assert [line for line in log.lines if line[0] != "debug"] == [("info", f"connected to {router.url}")]
+    assert [line for line in log.lines if line[0] != "trace"] == [("info", f"connected to {router.url}")]
 
 
 def test_an_attempt_that_has_nothing_else_to_say_is_accepted_all_the_same() -> None:

@@ -1,8 +1,10 @@
-"""A log that remembers."""
+"""A log that remembers what a person would read."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from agentic_atlas.observe.logs import sentence
 
 
 class MemoryLog:
@@ -10,6 +12,8 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
+
+    payloads = False
 
     def bind(self, **_: Any) -> MemoryLog:
         return self
@@ -21,14 +25,17 @@ class MemoryLog:
         """Return what was said at this level."""
         return [event for said_at, event in self.lines if said_at == level]
 
-    def debug(self, event: str, *_: Any, **__: Any) -> None:
-        self.lines.append(("debug", event))
+    def trace(self, event: str, **fields: Any) -> None:
+        self.lines.append(("trace", sentence(event, fields)))
 
-    def info(self, event: str, *_: Any, **__: Any) -> None:
-        self.lines.append(("info", event))
+    def debug(self, event: str, *_: Any, **fields: Any) -> None:
+        self.lines.append(("debug", sentence(event, fields)))
 
-    def warning(self, event: str, *_: Any, **__: Any) -> None:
-        self.lines.append(("warning", event))
+    def info(self, event: str, *_: Any, **fields: Any) -> None:
+        self.lines.append(("info", sentence(event, fields)))
 
-    def error(self, event: str, *_: Any, **__: Any) -> None:
-        self.lines.append(("error", event))
+    def warning(self, event: str, *_: Any, **fields: Any) -> None:
+        self.lines.append(("warning", sentence(event, fields)))
+
+    def error(self, event: str, *_: Any, **fields: Any) -> None:
+        self.lines.append(("error", sentence(event, fields)))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from agentic_atlas.observe.logs import sentence
 from agentic_atlas.protocol import codec
 from agentic_atlas.protocol.messages import (
     Accept,
@@ -37,7 +38,7 @@ M = TypeVar("M")
 
 
 class Lines:
-    """A structlog logger that keeps its lines."""
+    """A log that keeps its lines, as a person would read them, with their fields."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
@@ -46,6 +47,8 @@ class Lines:
         """Return what was said at this level."""
         return [(event, fields) for said_at, event, fields in self.lines if said_at == level]
 
+    payloads = False
+
     def bind(self, **_: Any) -> Lines:
         return self
 
@@ -53,7 +56,10 @@ class Lines:
         return True
 
     def _keep(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        self.lines.append((level, event, fields))
+        self.lines.append((level, sentence(event, fields), fields))
+
+    def trace(self, event: str, **kw: Any) -> None:
+        self._keep("trace", event, kw)
 
     def debug(self, event: str, *args: Any, **kw: Any) -> None:
         self._keep("debug", event, kw)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.sdk.link.session import Backlog, Vitals
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
-from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.resources.measuring import Gauge
 from agentic_atlas.sdk.resources.pausing import Pausing
 
@@ -152,7 +152,7 @@ class ProcessHealth:
         self.crossed = self._look() or self._lag.crossed
         # In sleep all loops stand still: that is not a handler's doing.
         if self._lag.warns and not self.slept:
-            self._log.warning(blocked(self._skills(), lag, self._lag.thread_id))
+            self._log.warning("loop_blocked", message=blocked(self._skills(), lag, self._lag.thread_id))
         question = self._lag.ask()
         if question is not None:
             self._backlog.ask()
@@ -168,9 +168,9 @@ class ProcessHealth:
         if not self._pausing.look(self._gauge.read(now), local.tm_hour * 60 + local.tm_min):
             return False
         if self._pausing.reason is None:
-            self._log.info("takes new tasks again")
+            self._log.info("takes_tasks")
         else:
-            self._log.warning(f"takes no new tasks for now: {self._pausing.why}")
+            self._log.warning("takes_no_tasks", why=self._pausing.why)
         return True
 
 

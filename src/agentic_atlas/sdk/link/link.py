@@ -8,23 +8,22 @@ connection, and `ledger` knows what is still owed to the router.
 import asyncio
 import contextlib
 import functools
-import logging
 import threading
 import urllib.parse
 from collections import deque
 from collections.abc import Callable
 
 from agentic_atlas.errors import AtlasError, ConfigurationError
+from agentic_atlas.observe import logs
 from agentic_atlas.protocol.messages import Hello, Welcome
-from agentic_atlas.sdk import logs
 from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
-from agentic_atlas.sdk.link import trace
 from agentic_atlas.sdk.link.dial import Dialer
 from agentic_atlas.sdk.link.health import LoopLag, ProcessHealth
 from agentic_atlas.sdk.link.reconnector import Reconnector
 from agentic_atlas.sdk.link.session import AgentSession, Backlog
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
+from agentic_atlas.sdk.link.trace import traced
 from agentic_atlas.sdk.loops import loop_factory
 from agentic_atlas.sdk.ports import Inbox, Outgoing
 from agentic_atlas.sdk.tokens.source import TokenSource
@@ -93,7 +92,7 @@ class LinkThread:
     def start(self) -> None:
         """Start the link's thread and connect; to be called once, from the thread of the handlers' loop."""
         if is_exposed(self._url):
-            self._log.warning(f"the token travels unencrypted to {self._url}: use wss:// for a router elsewhere")
+            self._log.warning("token_unencrypted", url=self._url)
         self._lag.thread_id = threading.get_ident()
         self._thread.start()
 
@@ -145,7 +144,7 @@ class LinkThread:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 error = runner.run(self._main())
         except Exception as bug:  # noqa: BLE001 - an agent whose link has died must not look alive
-            self._log.error(logs.FAULT, exc_info=bug)
+            self._log.error("fault", exc_info=bug)
             error = AtlasError(f"the link has failed: {type(bug).__name__}")
         self._ended = True
         self._posted.clear()
@@ -174,7 +173,6 @@ class LinkThread:
             welcomed=self._welcomed,
             backlog=backlog,
             vitals=health.vitals,
-            trace=functools.partial(trace.tell, self._log) if self._log.is_enabled_for(logging.DEBUG) else None,
         )
         try:
             dialer = Dialer(self._url, clock=self._runtime.clock, timeouts=self._timeouts, tls=self._runtime.tls)
@@ -184,7 +182,7 @@ class LinkThread:
             self._url,
             self._tokens,
             self._base,
-            dialer.connect,
+            traced(dialer.connect, self._log),
             new_session,
             timeouts=self._timeouts,
             runtime=self._runtime,
@@ -263,13 +261,13 @@ class LinkThread:
         """Say what becomes of the results that the router has not acknowledged."""
         kept = self._spool.close(running=self._ledger.attempts.running > 0)
         if kept:
-            self._log.warning(f"results not acknowledged: {kept}; kept on disk, for the next start to deliver")
+            self._log.warning("results_kept", count=kept)
         if len(self._ledger.results) > kept:
-            self._log.warning(f"results not acknowledged: {len(self._ledger.results) - kept}; lost with this process")
+            self._log.warning("results_lost", count=len(self._ledger.results) - kept)
 
 
 def _report(log: logs.Log, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    log.error(logs.FAULT, what=context.get("message"), exc_info=context.get("exception"))
+    log.error("fault", what=context.get("message"), exc_info=context.get("exception"))
 
 
 def is_exposed(url: str) -> bool:

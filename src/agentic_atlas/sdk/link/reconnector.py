@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 from agentic_atlas.errors import AtlasError
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.protocol.closing import CloseCode
 from agentic_atlas.protocol.messages import Hello, Renewal, Welcome
 from agentic_atlas.sdk.link import explain
@@ -19,7 +20,6 @@ from agentic_atlas.sdk.link.explain import KeptOut, Remedy
 from agentic_atlas.sdk.link.renewal import RenewalTimes
 from agentic_atlas.sdk.link.session import AgentSession, AgentSocket
 from agentic_atlas.sdk.link.settings import Runtime, Timeouts
-from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.sdk.tokens.source import TokenSource
 from agentic_atlas.transport.receiver import Closed
 
@@ -141,7 +141,7 @@ class Reconnector:
         self._known, self._told, self._first, self._pause = True, None, None, self._timeouts.watch
         self._tokens.let_in()
         line = self._outage.back(self._clock())
-        self._log.info(line or f"connected to {self._url}")
+        self._log.info("connected", message=line or f"connected to {self._url}")
         if welcome.token_expires_at is not None:
             self._ahead = welcome.now - self._clock()
             self._agent = welcome.agent
@@ -153,7 +153,7 @@ class Reconnector:
             self._tokens.renew(self._using, answer.token)
             self._using = answer.token
             self._holds(answer.expires_at, renewable=answer.renewable)
-            self._log.info(f"the token was renewed, and is good until {in_date(answer.expires_at)}")
+            self._log.info("token_got", until=in_date(answer.expires_at))
             return
         if answer.expires_at:
             self._replaced(answer.expires_at)
@@ -161,11 +161,11 @@ class Reconnector:
         self._renewal.refused(answer.retry_after, self._clock())
         why = plain(answer.refused.message or answer.refused.code)
         if answer.retry_after is None:
-            self._log.warning(f"the token is not renewed: {why}")
+            self._log.warning("renewal_refused", why=why)
             self._expiry.alone()
         elif not self._not_renewed:
             self._not_renewed = True
-            self._log.warning(f"the token could not be renewed yet: {why}; trying again")
+            self._log.warning("renewal_delayed", why=why)
 
     def _replaced(self, ends_at: float) -> None:
         """A person had another token made in the place of the connection's, which ends then, on the server's clock."""
@@ -174,7 +174,7 @@ class Reconnector:
         self._retiring = True
         self._renewal.refused(None, now)
         self._expiry.begin(self._agent, ends_at, now + left, renewable=False, replaced=True)
-        self._log.info(f"another token was made in the place of this one, which ends {in_date(ends_at)}")
+        self._log.info("token_replaced", until=in_date(ends_at))
 
     def _holds(self, expires_at: float, *, renewable: bool) -> None:
         """The connection has a token that expires then, on the server's clock."""
@@ -189,7 +189,7 @@ class Reconnector:
         """Say that the token ends, where nothing else is known to come after it."""
         line = self._expiry.line(self._clock())
         if line is not None and self._tokens.newest() == self._using:
-            self._log.warning(line)
+            self._log.warning("token_ends", message=line)
 
     async def _once(self) -> KeptOut | float:
         """Go through one connection; return why there is no point in another, or the seconds to wait before it."""
@@ -225,7 +225,7 @@ class Reconnector:
             self._tokens.refuse(self._using)
             if self._tokens.usable:
                 self._first = self._first or refusal
-                self._log.info(f"{refusal.happened}: going on with the one that came in its place")
+                self._log.info("token_refused", why=refusal.happened)
                 self._outage.kept_out(self._clock())
                 await self._rest(self._wait(None))
                 return True
@@ -235,7 +235,7 @@ class Reconnector:
             return False
         if self._told != refusal.error.code:
             self._told = refusal.error.code
-            self._log.warning(explain.waiting(refusal))
+            self._log.warning("kept_out", message=explain.waiting(refusal))
         self._outage.kept_out(self._clock())
         if not self._known:
             self._tokens.show(None)
@@ -260,9 +260,9 @@ class Reconnector:
         if end is not None or self._finishing:
             return end or 0.0
         if closed.bug is not None:
-            self._log.error(FAULT, exc_info=closed.bug)
+            self._log.error("fault", exc_info=closed.bug)
         if closed.why == _NEXT_TOKEN:
-            self._log.info(_NEXT_TOKEN)
+            self._log.info("token_taken", message=_NEXT_TOKEN)
             self._outage.kept_out(self._clock())
         else:
             self._tell(self._outage.lost(explain.reason(closed), self._clock()))
@@ -285,7 +285,7 @@ class Reconnector:
 
     def _tell(self, line: str | None) -> None:
         if line is not None:
-            self._log.warning(line)
+            self._log.warning("not_connected", message=line)
 
     async def _rest(self, seconds: float) -> None:
         self._wake.clear()

@@ -195,7 +195,6 @@ class AgentSession(Receiver):
         welcomed: Callable[[Welcome], None],
         backlog: Backlog | None = None,
         vitals: Callable[[], Vitals] = Vitals,
-        trace: Callable[[str, Message, int], None] | None = None,
     ) -> None:
         """Prepare.
 
@@ -207,7 +206,6 @@ class AgentSession(Receiver):
             welcomed: told when the router lets the agent in.
             backlog: of what the handlers' loop has not taken yet; None when it takes all at once.
             vitals: what a beat says of the process.
-            trace: told of each message that is `sent` or `received`, and its length in bytes.
         """
         self.welcome: Welcome | None = None
         self.retry_after: float | None = None
@@ -219,7 +217,6 @@ class AgentSession(Receiver):
         self._timeouts = timeouts
         self._clock = clock
         self._welcomed = welcomed
-        self._trace = trace
         self._session = Session(Side.AGENT)
         self._socket: AgentSocket | None = None
         self._began_at = 0.0
@@ -239,8 +236,6 @@ class AgentSession(Receiver):
         message = self._session.receive(data)
         if self._beats is not None:
             self._beats.heard(self._clock())
-        if self._trace is not None:
-            self._trace("received", message, len(data))
         self._take(message, len(data))
         self.flush()
 
@@ -338,10 +333,7 @@ class AgentSession(Receiver):
     # -- inside
 
     def _send(self, socket: AgentSocket, message: Message) -> None:
-        data = self._session.send(message)
-        if self._trace is not None:
-            self._trace("sent", message, len(data))
-        socket.send(data)
+        socket.send(self._session.send(message))
 
     def _take(self, message: Message, size: int) -> None:
         match message:

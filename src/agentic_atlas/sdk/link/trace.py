@@ -1,24 +1,25 @@
-"""A line in the agent's log for each message, at level debug: which one, of what, and how long; never what is in it."""
+"""Message tracing at the agent's end: what opens connections is wrapped, when it is wanted."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import cast
 
-from agentic_atlas.protocol.messages import NAMES, Call, Message, Result
-from agentic_atlas.sdk.logs import Log
+from agentic_atlas.observe.frames import Frames
+from agentic_atlas.observe.logs import TRACE, Log
+from agentic_atlas.transport.receiver import Receiver
+from agentic_atlas.transport.websocket import WebSocket
 
-_TOLD: Final = (
-    "task", "attempt", "n", "id", "skill", "kind", "outcome", "state", "child", "seq", "question",
-    "instance", "generation", "recorded",
-)  # fmt: skip
-"""Fields that say which message it is and what it belongs to; payloads, texts and tokens are none of them."""
+Connect = Callable[[str, Receiver], Awaitable[WebSocket]]
+"""Opens a connection with a token; see `dial.Dialer.connect`."""
 
 
-def tell(log: Log, direction: str, message: Message, size: int) -> None:
-    """Say that a message was `sent` or `received`; `size` is its length in bytes."""
-    fields = {name: getattr(message, name) for name in _TOLD if hasattr(message, name)}
-    shown = {name: value for name, value in fields.items() if isinstance(value, str | int)}
-    if isinstance(message, Call):
-        shown["called"] = message.agent
-    if isinstance(message, Result) and message.error is not None:
-        shown["code"] = message.error.code
-    line = f"message {direction}"
-    log.debug(line, type=NAMES[type(message)], size=size, **shown)
+def traced(connect: Connect, log: Log) -> Connect:
+    """Return what opens connections and tells of each message on them, at level trace; else what was given."""
+    if not log.is_enabled_for(TRACE):
+        return connect
+
+    async def opened(token: str, receiver: Receiver) -> WebSocket:
+        frames = Frames(log)
+        socket = await connect(token, cast("Receiver", frames.receiving(receiver)))
+        return cast("WebSocket", frames.sending(socket))
+
+    return opened

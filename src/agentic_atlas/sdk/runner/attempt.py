@@ -24,10 +24,10 @@ from typing import Final, TypeVar
 from msgspec import Raw
 
 from agentic_atlas.errors import InvalidInput
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result, Task
 from agentic_atlas.sdk import forks
 from agentic_atlas.sdk.forms.typed import encode_output
-from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.execution import Yield
 from agentic_atlas.sdk.runner.failures import AttemptOutcome, canceled, ending_of, failed, from_handler, invalid_input
@@ -77,6 +77,8 @@ class Attempt:
         self.limits = limits
         self.key = (task.task, task.attempt)
         self.names: dict[str, object] = {"skill": task.skill, "task": task.task, "attempt": task.attempt}
+        if task.trace:
+            self.names["trace"] = task.trace[3:35]  # the id in a `traceparent` (W3C Trace Context)
         self._make = services
         self._services: AttemptServices | None = None
         self._limit: TimeLimit | None = None
@@ -163,7 +165,7 @@ class Attempt:
         """The attempt is not ours any more: have the handler stop, and post nothing of it."""
         self.stop(canceled("the attempt is not this instance's any more"))
         if not self._reported:
-            self._log.info("task dropped: it is not this process's any more", **self.names)
+            self._log.info("task_dropped", **self.names)
         self._reported = True
 
     def leave(self) -> None:
@@ -244,8 +246,7 @@ class Attempt:
         if self._process is not None:
             self._process.kill()
             return
-        line = "a skill does not stop: its slot stays taken until it returns"
-        self._log.warning(line, grace=self._grace, **self.names)
+        self._log.warning("skill_goes_on", grace=self._grace, **self.names)
         self._report(self._stopped_as or _UNTOLD)
 
     def _let_go(self) -> None:
@@ -266,14 +267,14 @@ class Attempt:
         self._tell(ending)
 
     def _tell(self, ending: AttemptOutcome) -> None:
-        told = self.names | {"took": round(self._clock.monotonic() - self._began_at, 3)}
+        names, took = self.names, round(self._clock.monotonic() - self._began_at, 3)
         if ending.error is None:
-            self._log.info("task completed", **told)
+            self._log.info("task_completed", took=took, **names)
         elif self._error is None or ending is self._stopped_as or ending.outcome is Outcome.REJECTED:
-            self._log.info(f"task {ending.outcome}", code=ending.error.code, **told)
+            self._log.info("task_ended", outcome=str(ending.outcome), code=ending.error.code, took=took, **names)
         else:
             error, trace = ending.error, from_handler(self._error)
-            self._log.error("task failed", code=error.code, error=error.message, exc_info=trace, **told)
+            self._log.error("task_failed", code=error.code, error=error.message, exc_info=trace, took=took, **names)
 
 
 def _nobody() -> None:

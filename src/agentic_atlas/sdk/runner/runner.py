@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from agentic_atlas.errors import AtlasError
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.protocol.messages import (
     Accept,
     Answer,
@@ -27,7 +28,6 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.forks import watch_for_copies
-from agentic_atlas.sdk.logs import FAULT, Log
 from agentic_atlas.sdk.outlasting import outlasting
 from agentic_atlas.sdk.ports import Incoming, ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
@@ -124,9 +124,9 @@ class Runner:
         self._draining = True
         if self._attempts:
             line = f"stopping: no new tasks, and what runs may finish{hint}"
-            self._log.info(line, running=self.running, seconds=seconds)
+            self._log.info("stopping", message=line, running=self.running, seconds=seconds)
         else:
-            self._log.info(f"stopping: nothing runs{hint}")
+            self._log.info("stopping", message=f"stopping: nothing runs{hint}")
         if self._begun:
             self._link.post(Drain())
         self._loop.call_later(seconds, self.finish, None)
@@ -201,7 +201,7 @@ class Runner:
         reason = self._refusal(task)
         if reason is not None:
             self._link.post(Refuse(*key, reason))
-            self._log.debug("task refused", reason=str(reason), skill=task.skill, task=task.task, attempt=task.attempt)
+            self._log.debug("task_refused", reason=str(reason), skill=task.skill, task=task.task, attempt=task.attempt)
             return
         attempt = self._attempts[key] = Attempt(
             self._skills[task.skill],
@@ -214,7 +214,7 @@ class Runner:
             grace=self._grace,
         )
         self._link.post(Accept(*key))
-        self._log.info("task received", **attempt.names)
+        self._log.info("task_received", **attempt.names)
         self._begin(attempt)
 
     def _begin(self, attempt: Attempt) -> None:
@@ -224,7 +224,7 @@ class Runner:
             body = self._group.create_task(running, name=f"skill {attempt.skill.name}", context=self._context.copy())
         except BaseException as error:  # noqa: BLE001 - handlers can change the loop they run on, its tasks too
             running.close()
-            self._log.error(FAULT, exc_info=error)
+            self._log.error("fault", exc_info=error)
             self._ended(attempt)
             return
         # Not in `_run`: a task that is cancelled before its first step never gets there.
@@ -258,7 +258,7 @@ class Runner:
         try:
             await attempt.run()
         except BaseException as bug:  # noqa: BLE001 - one attempt must not take the others with it
-            self._log.error(FAULT, exc_info=bug)
+            self._log.error("fault", exc_info=bug)
 
     def _ended(self, attempt: Attempt) -> None:
         attempt.close()
@@ -272,7 +272,7 @@ class Runner:
     def _leave(self) -> None:
         self.left = sorted(set(self.running))
         if self.left:
-            self._log.warning("the agent ends while skills still run", skills=self.left)
+            self._log.warning("skills_left", skills=self.left)
         for attempt in self._attempts.values():
             attempt.leave()
 

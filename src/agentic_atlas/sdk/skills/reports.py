@@ -17,9 +17,9 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from agentic_atlas.observe.logs import SOURCE, Log
 from agentic_atlas.protocol.messages import Event, EventKind, Limits, Task
 from agentic_atlas.sdk.ledger.attempts import notice
-from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.ports import ToLink
 from agentic_atlas.sdk.text import describe, presentable, type_name
 
@@ -160,7 +160,7 @@ class TaskLog:
     def __init__(self, reports: AttemptReports, log: Log, names: Mapping[str, object]) -> None:
         self._reports = reports
         self._log = log
-        self._names = names
+        self._names = {**names, SOURCE: "task"}
 
     def debug(self, event: str, /, **fields: object) -> None:
         """Log for the developer alone."""
@@ -217,5 +217,18 @@ def _encode(data: Mapping[str, object]) -> Raw:
 
 def _local(fields: dict[str, object]) -> dict[str, object]:
     """Keep clear of the names that the logger has a meaning for."""
-    taken = ("event", "exc_info", "stack_info", "level", "timestamp", "exception", "stack", "skill", "task", "attempt")
+    taken = (
+        "event",
+        "exc_info",
+        "stack_info",
+        "level",
+        "timestamp",
+        "exception",
+        "stack",
+        "skill",
+        "task",
+        "attempt",
+        "trace",
+        SOURCE,
+    )
     return {f"{name}_" if name in taken else name: value for name, value in fields.items()}

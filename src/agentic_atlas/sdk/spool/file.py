@@ -17,8 +17,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.protocol.messages import Result
-from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.spool import folder as spool_folder
 from agentic_atlas.sdk.spool.journal import Journal
 from agentic_atlas.sdk.spool.port import Handover, ResultRecord, Spool
@@ -242,21 +242,20 @@ class FileSpool(Spool):
     def _fails(self, why: str, fix: str) -> None:
         if not self._failing:
             self._failing = True
-            self._log.warning(f"results are kept in memory only, and end with this process: {why}; {fix}")
+            self._log.warning("spool_failing", why=why, fix=fix)
 
     def _works(self) -> None:
         if self._failing:
             self._failing = False
-            self._log.info("results are kept on disk again")
+            self._log.info("spool_working")
 
     def _tell(self, chosen: Handover) -> None:
         if chosen.results:
-            self._log.info(f"results of earlier processes: {len(chosen.results)}; to be delivered")
+            self._log.info("results_found", count=len(chosen.results))
         if chosen.too_old:
-            days = self._bounds.seconds / 86_400
-            self._log.warning(f"results of earlier processes older than {days:g} days: {chosen.too_old}; dropped")
+            self._log.warning("results_too_old", count=chosen.too_old, days=f"{self._bounds.seconds / 86_400:g}")
         if chosen.too_many:
-            self._log.warning(f"results of earlier processes over the bounds: {chosen.too_many}; dropped")
+            self._log.warning("results_too_many", count=chosen.too_many)
 
 
 def _records(journal: Journal) -> Iterator[Record]:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agentic_atlas.errors import ConfigurationError, InvalidInput
+from agentic_atlas.observe.logs import Log
 from agentic_atlas.sdk import dotenv_file
-from agentic_atlas.sdk.logs import Log
 from agentic_atlas.sdk.tokens.renewed import RenewedTokens
 from agentic_atlas.sdk.tokens.unverified import lineage_name
 
@@ -131,7 +131,7 @@ class TokenSource:
     def _tell(self, line: str) -> None:
         if not self._told:
             self._told = True
-            self._log.info(line)
+            self._log.info("token_noted", message=line)
 
 
 def _same(one: str, other: str) -> bool:

@@ -606,7 +606,7 @@ async def test_an_idle_runner_is_drained_at_once() -> None:
     runner = Runner(skills_of(agent), concurrency=1, log=lines)
     async with asyncio.timeout(5):
         await runner.run(wire, runner.drain)
-    assert lines.at("info") == [("stopping: nothing runs", {})]
+    assert [line for line, _ in lines.at("info")] == ["stopping: nothing runs"]
 
 
 async def test_what_still_runs_when_the_drain_is_over_is_left_without_a_result() -> None:

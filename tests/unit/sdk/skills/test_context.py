@@ -125,8 +125,8 @@ async def test_a_log_line_goes_to_the_task_and_to_the_local_log() -> None:
     _, net = await run(agent)
     fields = {"characters": 12, "path": "a", "event": "mine", "task": "t9"}
     assert events_of(net.wire.of(Event), EventKind.LOG) == [{"level": "info", "event": "translating", "fields": fields}]
-    bound = {"skill": "skill", "task": "t1", "attempt": 1}
-    local = {**bound, "characters": 12, "path": "a", "event_": "mine", "task_": "t9"}
+    bound = {"skill": "skill", "task": "t1", "attempt": 1, "trace": "0af7651916cd43dd8448eb211c80319c"}
+    local = {**bound, "source": "task", "characters": 12, "path": "a", "event_": "mine", "task_": "t9"}
     assert ("info", "translating", local) in net.log.lines
 
 

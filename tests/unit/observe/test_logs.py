@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from agentic_atlas.sdk import logs
+from agentic_atlas.observe import logs
 
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZ2VudCJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 
