@@ -51,7 +51,7 @@ $(BROWSER): $(STAMP) requirements/chromium.sh requirements/apt.sh
 	@touch $@
 
 $(DEBIAN)/.stamp: $(STAMP) requirements/debian.sh requirements/apt.sh
-	@echo "Two proxies and another clock for the tests (nothing to do where there are any, else 20 s)"
+	@echo "Two proxies, another clock and a Prometheus for the tests (nothing to do where there are any, else 20 s)"
 	@sh requirements/debian.sh $(DEBIAN)
 	@touch $@
 

@@ -1,8 +1,9 @@
 #!/bin/sh
-# See that there are an nginx and a Caddy for the tests of networks behind a proxy (tests/e2e/test_proxies.py), and
-# libfaketime for the soak's server whose clock is off (tests/faults/test_clock.py). Debian's packages are unpacked into
-# the folder that is named, not installed: no service starts, and only the lists of packages need root to be fresh.
-# Without them those tests are skipped; those behind a proxy fail in CI.
+# See that there are an nginx and a Caddy for the tests of networks behind a proxy (tests/e2e/test_proxies.py), libfaketime
+# for the soak's server whose clock is off (tests/faults/test_clock.py), and a Prometheus that reads what networks tell
+# (tests/e2e/test_dashboard.py). Debian's packages are unpacked into the folder that is named, not installed: no service
+# starts, and only the lists of packages need root to be fresh. Without them those tests are skipped; but for that of the
+# clock they fail in CI.
 set -eu
 . "$(dirname "$0")/apt.sh"
 
@@ -15,7 +16,7 @@ is_there() {
         ls /usr/lib/*/faketime/"$1".so.1 "$folder"/usr/lib/*/faketime/"$1".so.1 2>/dev/null | grep -q .
 }
 
-for name in nginx caddy libfaketime; do
+for name in nginx caddy libfaketime prometheus; do
     if is_there "$name"; then
         continue
     fi

@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentic_atlas import Client, Conflict
+from tests.docs.pages import ROOT
 
 PATIENCE = 30.0
 """Seconds after which something that should have happened did not."""
@@ -230,6 +234,15 @@ _PORTS = _ports(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("g
 
 def python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
+
+
+def program(name: str) -> str:
+    """Return a program of Debian's; without it the test is skipped, and in CI it fails."""
+    fetched = [str(found) for found in (ROOT / ".venv" / "debian" / "usr").glob(f"*bin/{name}")]
+    path = shutil.which(name) or next(iter(fetched), None)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"there is no {name} here: make setup fetches one")
+    return path
 
 
 def connected(line: str) -> bool:

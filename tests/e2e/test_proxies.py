@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import certificate
-from tests.docs.pages import DOCS, ROOT, blocks
-from tests.e2e.processes import PATIENCE, Platform, Process, connected, free_port
+from tests.docs.pages import DOCS, blocks
+from tests.e2e.processes import PATIENCE, Platform, Process, connected, free_port, program
 
 COUNTING = """
 from agentic_atlas import Agent
@@ -77,15 +76,6 @@ def caddy(folder: Path, port: int, chain: Path, key: Path, behind: Platform) -> 
     file = folder / "Caddyfile"
     file.write_text("{\n    admin off\n    auto_https disable_redirects\n    skip_install_trust\n}\n" + site)
     return program("caddy"), "run", "--config", str(file), "--adapter", "caddyfile"
-
-
-def program(name: str) -> str:
-    """Return the proxy's program; without it the test is skipped, and in CI it fails."""
-    fetched = [str(found) for found in (ROOT / ".venv" / "debian" / "usr").glob(f"*bin/{name}")]
-    path = shutil.which(name) or next(iter(fetched), None)
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"there is no {name} here: make setup fetches one")
-    return path
 
 
 @contextmanager
