@@ -95,12 +95,12 @@ FILTERS: Final = {
 }
 
 
-def made(count: int, most_agents: int, now: float) -> Iterator[Task]:
-    """Yield so many tasks, the oldest first."""
-    chance = random.Random(count)
+def made(numbers: range, most_agents: int, begin: float, step: float) -> Iterator[Task]:
+    """Yield the tasks of these numbers, the oldest first; number 0 was made at the beginning, each a step later."""
+    chance = random.Random(numbers.stop)
     blank = new_task(0)
-    for number in range(count):
-        at = now - SPAN * (count - number) / count
+    for number in numbers:
+        at = begin + step * number
         agent = 0 if chance.random() < 0.2 else chance.randrange(most_agents)
         user = chance.randrange(most_agents // AGENTS_EACH)
         state, code = chance.choice(STATES)
@@ -127,8 +127,8 @@ def made(count: int, most_agents: int, now: float) -> Iterator[Task]:
         )
 
 
-def fill(database: Path, count: int, most_agents: int) -> None:
-    """Fill a new store: its indexes are made anew at the end, which is faster."""
+def fill(database: Path, count: int, most_agents: int, most_users: int = 0) -> None:
+    """Fill a new store, with more users than own agents where it is said; indexes are made last, which is faster."""
     now = time.time()
     # Closed at the end, for only then all is in the file.
     with closing(sqlite3.connect(database)) as connection, connection:
@@ -137,13 +137,27 @@ def fill(database: Path, count: int, most_agents: int) -> None:
         indexes = [(name, sql) for name, sql in found if sql]
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
-        insert(connection, users.name, [user_row(number, now) for number in range(most_agents // AGENTS_EACH)])
+        owners = max(most_users, most_agents // AGENTS_EACH)
+        insert(connection, users.name, [user_row(number, now) for number in range(owners)])
         insert(connection, agents.name, [agent_row(number, now) for number in range(most_agents)])
-        source = made(count, most_agents, now)
-        while some := [TASKS.row(task) for task in islice(source, AT_ONCE)]:
-            insert(connection, tasks.name, some)
+        if count:
+            insert_tasks(connection, made(range(count), most_agents, now - SPAN, SPAN / count))
         for _, sql in indexes:
             connection.execute(sql)
+
+
+def insert_tasks(connection: sqlite3.Connection, source: Iterator[Task]) -> None:
+    while some := [TASKS.row(task) for task in islice(source, AT_ONCE)]:
+        insert(connection, tasks.name, some)
+
+
+def go_on(database: Path, count: int, most_agents: int) -> None:
+    """Fill a store of so many tasks on to now, as if tasks had been made all the time."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        (begin,) = connection.execute("SELECT created_at FROM tasks ORDER BY id LIMIT 1").fetchone()
+        (there,) = connection.execute("SELECT max(rowid) FROM tasks").fetchone()
+        step = SPAN / count
+        insert_tasks(connection, made(range(there, int((time.time() - begin) / step)), most_agents, begin, step))
 
 
 def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:

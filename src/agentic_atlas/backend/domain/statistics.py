@@ -25,6 +25,7 @@ MOST: Final = 300
 _SHORTEST: Final = 0.0001
 """Seconds; what takes less is counted as taking this."""
 _WIDER: Final = math.log(1.1)
+_COMPLETED: Final = TaskState.COMPLETED.value
 T = TypeVar("T")
 
 
@@ -114,8 +115,10 @@ def busiest_skills(skills: Counter[tuple[str, str, str, str]]) -> Counter[tuple[
     """Leave out the rarest of more than are told of: apart of what completed and of what did not, which is less."""
     if len(skills) <= MOST:
         return skills
-    completed = Counter({key: number for key, number in skills.items() if key[2] == TaskState.COMPLETED})
-    return busiest(completed) + busiest(skills - completed)
+    parts: tuple[Counter[tuple[str, str, str, str]], ...] = (Counter(), Counter())
+    for key, number in skills.items():
+        parts[key[2] == _COMPLETED][key] = number
+    return Counter(dict(busiest(parts[0])) | busiest(parts[1]))
 
 
 def busiest(counts: Counter[T]) -> Counter[T]:

@@ -10,7 +10,7 @@ name of each user. However many tasks there were, a month is then a few dozen ro
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -269,9 +269,10 @@ def _row(scope: str, span: int, start: int, summary: SpanCounts) -> dict[str, ob
     }
 
 
-def _add(counter: Counter[T], counts: Sequence[tuple[T, int]]) -> None:
+def _add(counter: Counter[T], counts: Iterable[tuple[T, int]]) -> None:
+    known = counter.get  # a third of the time of a counter's own way with what is new
     for key, number in counts:
-        counter[key] += number
+        counter[key] = known(key, 0) + number
 
 
 def _replace(connection: Connection, spans: Sequence[int], start: int, rows: Sequence[Mapping[str, object]]) -> None:
@@ -351,9 +352,8 @@ def _stored(connection: Connection, asked: _Asked, looked: Sequence[_Looked]) ->
     for scopes, of in looked:
         for _, start, times in _rows(connection, scopes, parts if asked.step == DAY else _by_hours(asked), _s.times):
             at = start - start % asked.step
-            for (agent_id, state, took), number in _TIMES.decode(times):
-                if of is None or of(agent_id):
-                    tallies.by_time[at, state, took] += number
+            seen = [one for one in _TIMES.decode(times) if of is None or of(one[0][0])]
+            _add(tallies.by_time, [((at, state, took), number) for (_, state, took), number in seen])
         for _, _, most in _rows(connection, scopes, parts, _s.busiest):
             skills, callers = _BUSIEST.decode(most)
             _add(tallies.by_skill, [one for one in skills if of(one[0][0])] if of else skills)
