@@ -341,6 +341,14 @@ async def test_a_list_walks_an_index_for_what_it_is_narrowed_by_and_sorts_nothin
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
 
 
+async def test_a_rare_skill_among_all_that_is_somebodys_own_is_looked_for_in_an_index_alone() -> None:
+    which = TaskFilter(Visible(BOB.id), skill="rare")
+    steps = await plans_of(lambda store: store.tasks.find(which, limit=9))
+    assert {step for step in steps if "tasks_of_owner" in step} == {
+        "SEARCH tasks USING COVERING INDEX tasks_of_owner (owner_id=?)"
+    }, steps
+
+
 @pytest.mark.parametrize("state", sorted(LEASED))
 @pytest.mark.parametrize("beside", [TaskFilter(), TaskFilter(Visible(BOB.id), LIBRARY.id, skill="search", since=NOW)])
 async def test_a_list_of_what_is_held_looks_at_no_more_than_that(state: TaskState, beside: TaskFilter) -> None:

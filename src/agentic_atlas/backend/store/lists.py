@@ -325,7 +325,10 @@ def _prepared(dialect: Dialect, kind: _Kind, on: _Shape, between: _Shape, beside
         return Prepared(dialect, _cut(walked, 1, MOST_LOOKED_AT - 1), names)
     if kind is _Kind.ALL:
         return Prepared(dialect, _cut(walked, limit()), names)
-    rows = _cut(walked.with_only_columns(*_LOOKED_AT), MOST_LOOKED_AT).subquery()
+    # No others, so that a walk goes over the index alone where that has them.
+    looked_at = (name for term, _ in beside for name in _COLUMNS_OF.get(term, (term,)))
+    columns = [tasks.c[name] for name in dict.fromkeys(("id", *looked_at))]
+    rows = _cut(walked.with_only_columns(*columns), MOST_LOOKED_AT).subquery()
     return Prepared(dialect, _cut(select(rows.c.id).where(*conditions(beside, rows.c)), limit()), names)
 
 
@@ -388,6 +391,17 @@ _CONDITIONS: Mapping[str, Callable[[Columns, Values], Condition]] = {
     **{f"{state.value}, at rest": partial(_at_rest, state) for state in RESTING},
 }
 """What each term asks of a row."""
+
+_COLUMNS_OF: Mapping[str, Sequence[str]] = {
+    "caller_ids": ("caller_id",),
+    "key": ("caller_id",),
+    "error": ("error_code",),
+    "states": ("state",),
+    "visible": ("owner_id", "agent_id"),
+    "since": ("created_at",),
+    "until": ("created_at",),
+}
+"""What a term looks at, where that is no column of its own name."""
 
 _LOOKED_AT = [
     tasks.c[name]

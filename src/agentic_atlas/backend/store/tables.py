@@ -314,7 +314,8 @@ _partial(
 # What lists are narrowed by (see `lists`), for everybody, for who owns the task, and for its agent. Of states there are
 # only those that last: a task that is given away at once is entered there once, at its end, and not moved at each step;
 # those that are held are no more than there are slots.
-Index("tasks_of_owner", _c.owner_id, _c.id)
+# With the skill behind the id, for it never changes: who looks for one among all that is their own walks over no row.
+Index("tasks_of_owner", _c.owner_id, _c.id, _c.skill)
 Index("tasks_of_agent", _c.agent_id, _c.id)
 Index("tasks_of_trace", _c.trace_id, _c.id)
 Index("tasks_of_caller", _c.caller_id, _c.id)

@@ -1,0 +1,12 @@
+"""The index of all tasks of a user has their skills: a rare one is found without a look at each task."""
+
+from alembic import op
+
+revision = "0023"
+down_revision = "0022"
+
+
+def upgrade() -> None:
+    """Make it anew."""
+    op.drop_index("tasks_of_owner", "tasks")
+    op.create_index("tasks_of_owner", "tasks", ["owner_id", "id", "skill"])
