@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         AuditReport,
     )
     from agentic_atlas.protocol.caller.backups import BackupInfo
+    from agentic_atlas.protocol.caller.logs import LogInfo, LogSkip
     from agentic_atlas.protocol.caller.people import (
         ApiKeyInfo,
         GroupInfo,
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
         BlockingGroups,
         BlockingKeys,
         BlockingLogins,
+        BlockingLogs,
         BlockingPeople,
         BlockingServer,
         BlockingStatistics,
@@ -129,6 +131,7 @@ if TYPE_CHECKING:
     )
     from agentic_atlas.sdk.client.errors import ConnectionCut, NotFinished, UnexpectedAnswer
     from agentic_atlas.sdk.client.http import Sources
+    from agentic_atlas.sdk.client.logs import AsyncLogs
     from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
     from agentic_atlas.sdk.client.server import AsyncServer
     from agentic_atlas.sdk.client.statistics import AsyncStatistics
@@ -162,6 +165,7 @@ _HOME: Final = {
         "ApiKeyInfo GroupInfo ListedUser LoginInfo NewApiKey SessionInfo SigningKeyInfo UserInfo WhoAmI"
     ),
     "agentic_atlas.protocol.caller.resources": ("Fleet InstanceResources ProcessInfo ResourceHistory ResourcePoint"),
+    "agentic_atlas.protocol.caller.logs": "LogInfo LogSkip",
     "agentic_atlas.protocol.caller.statistics": (
         "CallCount FailureCount SkillCounts StatisticsInfo TaskCounts TimedCounts"
     ),
@@ -177,13 +181,14 @@ _HOME: Final = {
     "agentic_atlas.sdk.client.audit": "AsyncAudit",
     "agentic_atlas.sdk.client.blocking": (
         "BlockingAccount BlockingAgents BlockingAudit BlockingBackups BlockingGroups BlockingKeys BlockingLogins "
-        "BlockingPeople BlockingServer BlockingStatistics "
+        "BlockingLogs BlockingPeople BlockingServer BlockingStatistics "
         "BlockingTask BlockingTasks BlockingTokens Client"
     ),
     "agentic_atlas.sdk.client.errors": "ConnectionCut NotFinished UnexpectedAnswer",
     "agentic_atlas.sdk.client.http": "Sources",
     "agentic_atlas.sdk.client.people": "AsyncBackups AsyncGroups AsyncKeys AsyncLogins AsyncPeople",
     "agentic_atlas.sdk.client.server": "AsyncServer",
+    "agentic_atlas.sdk.client.logs": "AsyncLogs",
     "agentic_atlas.sdk.client.statistics": "AsyncStatistics",
     "agentic_atlas.sdk.client.task": "TaskHandle TaskRequest",
     "agentic_atlas.sdk.program": "Served run",
@@ -215,6 +220,7 @@ __all__ = [
     "AsyncGroups",
     "AsyncKeys",
     "AsyncLogins",
+    "AsyncLogs",
     "AsyncPeople",
     "AsyncServer",
     "AsyncStatistics",
@@ -238,6 +244,7 @@ __all__ = [
     "BlockingGroups",
     "BlockingKeys",
     "BlockingLogins",
+    "BlockingLogs",
     "BlockingPeople",
     "BlockingServer",
     "BlockingStatistics",
@@ -271,6 +278,8 @@ __all__ = [
     "LimitInfo",
     "LinkPart",
     "ListedUser",
+    "LogInfo",
+    "LogSkip",
     "LoggedOut",
     "LoginInfo",
     "NewApiKey",

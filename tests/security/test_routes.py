@@ -40,11 +40,12 @@ ALL = "ok"
 
 @dataclass
 class Asked:
-    """What is asked of a route: what stands in its path, its body, its query."""
+    """What is asked of a route: what stands in its path, its body, its query, and its head."""
 
     path: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
     query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 Ask = Callable[[dict[str, Any]], Asked]
@@ -245,6 +246,11 @@ TABLE: dict[str, Row] = {
         "resources.fleet", empty, dict.fromkeys(("admin", "owner", "other", "viewer", "caller", "manager"), "nothing")
     ),
     "GET /api/v1/resources/history": Row("resources.history", lambda args: Asked(query={"agent": args["agent"]})),
+    "GET /api/v1/logs": Row("logs.find", lambda args: Asked(query={"task": args["of"].task})),
+    # As a page, for its stream has no end.
+    "GET /api/v1/logs/stream": Row(
+        "logs.find", lambda args: Asked(query={"task": args["of"].task}, headers={"Accept": "application/json"})
+    ),
     "GET /api/v1/statistics": Row("statistics.read", lambda args: Asked(query={"agent": args["agent"]})),
     "GET /api/v1/audit": Row("audit.find", empty),
     "GET /api/v1/audit/rows": Row("audit.rows", empty),
@@ -406,7 +412,7 @@ class Doors(World):
         method, _, path = route.partition(" ")
         for name, value in asked.path.items():
             path = path.replace("{" + name + "}", value)
-        headers = {"Authorization": f"Bearer {self.shown[who]}"} if self.shown[who] else {}
+        headers = asked.headers | ({"Authorization": f"Bearer {self.shown[who]}"} if self.shown[who] else {})
         content = json.dumps(asked.body) if method not in ("GET",) else None
         if route in FORMS:
             headers["Content-Type"] = "application/x-www-form-urlencoded"

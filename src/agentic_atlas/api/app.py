@@ -13,6 +13,7 @@ from agentic_atlas.api import (
     groups,
     invitations,
     logins,
+    logs,
     page,
     resources,
     server,
@@ -34,7 +35,7 @@ from agentic_atlas.http.whereabouts import Whereabouts
 
 _GROUPS: Final = (
     tasks, agents, users, groups, accounts, sessions, single_sign_on, invitations, logins, system, backups, audit,
-    signing, resources, statistics, attention, server, page,
+    signing, resources, statistics, attention, logs, server, page,
 )  # fmt: skip
 ROUTES: Final = [route for group in _GROUPS for route in group.routes.routes]
 """All of the API."""

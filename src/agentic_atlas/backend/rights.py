@@ -279,6 +279,8 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
     "changes.missed": Right.READ_TASKS,
     "changes.watch": Right.READ_TASKS,
     "traces.show": Right.READ_TASKS,
+    "logs.find": Right.READ_TASKS,
+    "logs.watch": Right.READ_TASKS,
     "attention.find": Right.READ_AGENTS,
     "calls.call": Right.CALL,
     "instances.admit": Right.CONNECT,

@@ -132,6 +132,7 @@ ATLAS = CommandGroup(
         "attention": Command(
             "attention:show", "Show what needs you: questions, tokens that end, agents that are gone."
         ),
+        "logs": Command("logs:show", "Show what agents say in their logs, and go on as they say more."),
         "trace": Command("trace:show", "Show a task with all that called it and that it called."),
         "stats": Command("stats:show", "Show how many tasks ended how, how long they took, and why they failed."),
         "tasks": CommandGroup(

@@ -16,6 +16,7 @@ from agentic_atlas.cli.columns import fitted, padded, wide
 from agentic_atlas.cli.visible import escaped, indented, one_line, visible
 
 GAP = "  "
+_YELLOW = 33
 NARROWEST = 40
 """Columns that a table takes at least; in a window that is narrower its lines are broken."""
 
@@ -37,6 +38,15 @@ def width() -> int:
 def say(text: str) -> None:
     """Print a line to stdout; further lines of the text are indented."""
     _print(indented(text, GAP) + "\n")
+
+
+def line(before: str, word: str, colour: int | None, text: str) -> None:
+    """Print a line with a word that has a colour, of a terminal's numbers, where a person reads it who wants colours.
+
+    Further lines of the text are indented.
+    """
+    shown = _coloured(one_line(word).ljust(len(word)), colour) if colour is not None else word
+    _print(f"{one_line(before).ljust(len(before))}{shown}{indented(text, GAP)}\n")
 
 
 def aside(text: str) -> None:
@@ -106,9 +116,13 @@ def table(
 
 def warning(text: str) -> str:
     """Return a text in the colour of a warning, where a person reads it who wants colours (no-color.org)."""
+    return _coloured(text, _YELLOW)
+
+
+def _coloured(text: str, colour: int) -> str:
     from agentic_atlas.sdk.environment import variables
 
-    return f"\x1b[33m{text}\x1b[0m" if terminal() and not variables().get("NO_COLOR") else text
+    return f"\x1b[{colour}m{text}\x1b[0m" if terminal() and not variables().get("NO_COLOR") else text
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> None:

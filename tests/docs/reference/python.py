@@ -30,6 +30,7 @@ _GIVEN = (
     agentic_atlas.SkillSpec, agentic_atlas.AsyncAudit, agentic_atlas.BlockingAudit,
     agentic_atlas.AsyncServer, agentic_atlas.BlockingServer,
     agentic_atlas.AsyncStatistics, agentic_atlas.BlockingStatistics,
+    agentic_atlas.AsyncLogs, agentic_atlas.BlockingLogs,
 )  # fmt: skip
 """What a program gets from a client or a context."""
 MADE_BY_US = (

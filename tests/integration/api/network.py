@@ -24,6 +24,7 @@ from agentic_atlas.backend.engine.engine import Engine, EngineSettings, World
 from agentic_atlas.backend.inside import RouterDoor
 from agentic_atlas.backend.ports import Clock
 from agentic_atlas.backend.store.database import open_store
+from agentic_atlas.backend.store.logs import open_logs
 from agentic_atlas.backend.usecases import calls, machine
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.bus.local import Bus
@@ -275,6 +276,7 @@ async def api(
     ids, router, monotonic = SortableIds(), HandRouter(), Ahead(clock)
     async with (
         open_store(database, clock=wall, ids=ids) as store,
+        open_logs(folder / "logs.sqlite3") as lines,
         checking(python_environ(), checker) as apart,
         cheap() as passwords,
     ):
@@ -300,6 +302,7 @@ async def api(
                 clock=wall,
             ),
             server=RunningServer(Settings(data_dir=folder), None, clock),
+            logs=lines,
         )
         engine = Engine.over(store, router, network, world, settings)
         router.door = RouterDoor(engine, world.log)

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, RevokedToken, TokenInfo
 from agentic_atlas.protocol.caller.attention import AttentionItem
+from agentic_atlas.protocol.caller.logs import LogInfo
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, SigningKeyInfo, WhoAmI
 from agentic_atlas.protocol.caller.statistics import StatisticsInfo
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
@@ -68,6 +69,10 @@ class Platform:
     statistics: dict[str, Any] = field(default_factory=dict)
     attention: list[dict[str, Any]] = field(default_factory=list)
     trace: dict[str, Any] = field(default_factory=dict)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    """Of logs, newest first."""
+    streamed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """What a stream of logs tells, before the agent is gone."""
     where: dict[str, str] = field(default_factory=lambda: {"router_url": "ws://127.0.0.1:8080/ws"})
     """Where it says that it is."""
     answers: Answer | None = None
@@ -89,6 +94,7 @@ class Platform:
             "whoami": self._whoami,
             "backups": self._backups,
             "attention": lambda *_: Answer({"items": [answer(AttentionItem, **one) for one in self.attention]}),
+            "logs": self._logs,
             "statistics": lambda *_: Answer(answer(StatisticsInfo, **self.statistics)),
         }
         return routes[first](asked, rest)
@@ -136,6 +142,15 @@ class Platform:
             del self.agents[rest[0]]
             return Answer(b"", 204)
         return Answer(self.agents[rest[0]])
+
+    def _logs(self, asked: Asked, rest: list[str]) -> Answer:
+        if not rest:
+            return Answer({"items": [answer(LogInfo, **one) for one in self.lines], "next": None})
+        if not self.streamed:
+            return error(404, "agent_not_found", "there is no agent")
+        told, self.streamed = self.streamed, []
+        shown = [(kind, answer(LogInfo, **data) if kind == "line" else data) for kind, data in told]
+        return events("".join(f"event: {kind}\ndata: {json.dumps(data)}\n\n" for kind, data in shown), cut=True)
 
     def _groups(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest and asked.method == "GET":

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from agentic_atlas.auth import AGENT_SCOPES, API_KEY_SCOPES, Scope
 from agentic_atlas.backend import usecases
+from agentic_atlas.backend.domain.logs import LogFilter
 from agentic_atlas.backend.domain.people import LinkedIdentity, Visitor, begin_totp, end_totp
 from agentic_atlas.backend.domain.records import (
     AccessLevel,
@@ -36,10 +37,11 @@ from agentic_atlas.backend.ports import AuditFilter, TaskFilter
 from agentic_atlas.backend.rights import RIGHT_OF, AgentToken, Principal, Right
 from agentic_atlas.backend.usecases import tasks, tokens
 from agentic_atlas.backend.usecases.application import USE_CASES, Application
+from agentic_atlas.backend.usecases.logs import LogsOf
 from agentic_atlas.errors import AtlasError
 from agentic_atlas.protocol.caller.tasks import SubmitRequest, TaskInfo
 from agentic_atlas.protocol.inside.messages import Arrived, Called, Identity, InstanceRef, Renew
-from agentic_atlas.protocol.messages import Call, Hello, InstanceInfo, Policy, Raw, Reply
+from agentic_atlas.protocol.messages import Call, Hello, InstanceInfo, LogLine, Policy, Raw, Reply
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from tests.integration.api.network import Api, api
 
@@ -332,6 +334,19 @@ async def followed(world: World) -> dict[str, Any]:
     return await after_the_first(world) | {"keep_alive": 1.0}
 
 
+async def lines_of_hers(world: World) -> dict[str, Any]:
+    task, book = await world.task(), world.engine.logs
+    assert book is not None
+    said = LogLine(world.engine.clock(), "info", "a line", "task", task.id)
+    owner = (await world.engine.store.traces.owners([task.id]))[task.id]
+    await book.keep(owner.agent_id, world.name(), 1, [said], 0)
+    return {"which": LogFilter(), "of": LogsOf(task=task.id), "limit": 9}
+
+
+async def lines_watched(world: World) -> dict[str, Any]:
+    return {"which": LogFilter(), "of": LogsOf(task=(await world.task()).id), "last": 9, "keep_alive": 1.0}
+
+
 async def reason(world: World) -> dict[str, Any]:
     return await task_of_hers(world) | {"reason": "enough"}
 
@@ -607,6 +622,8 @@ MATRIX: dict[str, tuple[Arrange, Answers]] = {
     "resources.history": (counts_of_agent, seen("agent_not_found", caller=ROLE)),
     "statistics.read": (counts_of_agent, seen("agent_not_found", caller="ok")),
     "statistics.rates": (rates_of_agent, seen("ok")),
+    "logs.find": (lines_of_hers, seen("task_not_found")),
+    "logs.watch": (lines_watched, seen("task_not_found")),
     "changes.missed": (from_now_on, ANYBODYS),
     "changes.watch": (watched, ANYBODYS),
     "calls.call": (a_call, AGENTS),
@@ -642,6 +659,8 @@ READS = {
         "changes.missed",
         "changes.watch",
         "traces.show",
+        "logs.find",
+        "logs.watch",
         "statistics.read",
         "statistics.rates",
     },

@@ -36,6 +36,7 @@ from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.audit import AsyncAudit
 from agentic_atlas.sdk.client.errors import NotFinished, UnexpectedAnswer, from_error
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT, Api, Http, Query, Sources, pages
+from agentic_atlas.sdk.client.logs import AsyncLogs
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.server import AsyncServer
 from agentic_atlas.sdk.client.statistics import AsyncStatistics
@@ -306,7 +307,7 @@ class AsyncClient:
     """A caller of agents. Use it in `async with`, in one event loop; it may be shared by any number of tasks there.
 
     What there is to do is in groups: `tasks`, `agents`, `tokens`, `people`, `account`, `keys`, `logins`,
-    `backups`, `audit`, `statistics`, `server`. `call`, `submit` and `stream` are those of `tasks`.
+    `backups`, `audit`, `statistics`, `logs`, `server`. `call`, `submit` and `stream` are those of `tasks`.
 
     Args:
         base_url: the platform, for instance `http://localhost:8000`; else `ATLAS_API_URL`, else the credentials file's.
@@ -331,6 +332,7 @@ class AsyncClient:
     backups: AsyncBackups
     audit: AsyncAudit
     statistics: AsyncStatistics
+    logs: AsyncLogs
     server: AsyncServer
 
     def __init__(
@@ -351,7 +353,7 @@ class AsyncClient:
         self.people, self.keys, self.logins = AsyncPeople(http), AsyncKeys(http), AsyncLogins(http)
         self.backups, self.account = AsyncBackups(http), AsyncAccount(http)
         self.groups, self.server = AsyncGroups(http), AsyncServer(http)
-        self.audit, self.statistics = AsyncAudit(http), AsyncStatistics(http)
+        self.audit, self.statistics, self.logs = AsyncAudit(http), AsyncStatistics(http), AsyncLogs(http)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"

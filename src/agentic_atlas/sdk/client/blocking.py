@@ -22,6 +22,7 @@ from agentic_atlas.sdk.client.agents import AsyncAgents, AsyncTokens
 from agentic_atlas.sdk.client.asynchronous import AsyncClient, AsyncTasks
 from agentic_atlas.sdk.client.audit import AsyncAudit
 from agentic_atlas.sdk.client.http import PATIENCE, TIMEOUT
+from agentic_atlas.sdk.client.logs import AsyncLogs
 from agentic_atlas.sdk.client.people import AsyncBackups, AsyncGroups, AsyncKeys, AsyncLogins, AsyncPeople
 from agentic_atlas.sdk.client.server import AsyncServer
 from agentic_atlas.sdk.client.statistics import AsyncStatistics
@@ -331,6 +332,13 @@ class BlockingAudit(Blocking[AsyncAudit]):
     archive = blocking(AsyncAudit.archive)
 
 
+class BlockingLogs(Blocking[AsyncLogs]):
+    """`AsyncLogs`, each method blocking."""
+
+    list = each(AsyncLogs.list)
+    follow = each(AsyncLogs.follow)
+
+
 class BlockingServer(Blocking[AsyncServer]):
     """`AsyncServer`, each method blocking."""
 
@@ -361,6 +369,7 @@ class Client(Blocking[AsyncClient]):
     backups: BlockingBackups
     audit: BlockingAudit
     statistics: BlockingStatistics
+    logs: BlockingLogs
     server: BlockingServer
 
     def __init__(
@@ -380,7 +389,7 @@ class Client(Blocking[AsyncClient]):
         self.backups, self.account = BlockingBackups(loop, client.backups), BlockingAccount(loop, client.account)
         self.groups, self.server = BlockingGroups(loop, client.groups), BlockingServer(loop, client.server)
         self.audit = BlockingAudit(loop, client.audit)
-        self.statistics = BlockingStatistics(loop, client.statistics)
+        self.statistics, self.logs = BlockingStatistics(loop, client.statistics), BlockingLogs(loop, client.logs)
 
     def __repr__(self) -> str:
         return f"<Client {self._asynchronous.base_url}>"

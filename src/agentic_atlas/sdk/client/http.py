@@ -245,6 +245,18 @@ class Http:
             async for chunk in chunks:
                 yield [_event(sent) for sent in parser.feed(chunk)]
 
+    async def stream(self, path: str, query: Query, kinds: Mapping[str, type[T]]) -> AsyncGenerator[Sequence[T], None]:
+        """Open an event stream once, and yield what comes of these kinds of events; nothing at all is a sign of life.
+
+        Raises:
+            AtlasError: as `send` does, and when the stream is cut.
+        """
+        parser = sse.Parser()
+        async with self._stream(_target(path, query), last_event_id="") as chunks:
+            async for chunk in chunks:
+                sent = parser.feed(chunk)
+                yield [_read_event(data, kinds[kind]) for kind, data in map(_not_refused, sent) if kind in kinds]
+
     async def _see_scheme(self, error: AtlasError) -> None:
         """Say so when plain text was sent where TLS is spoken: such a server hangs up, or answers in words of its own.
 
@@ -259,9 +271,8 @@ class Http:
             raise ConfigurationError(f"{self.address.url} speaks TLS: use https://") from error
 
     async def _once(self, method: str, path: str, query: Query, content: bytes | None) -> bytes:
-        given = {name: value for name, value in query.items() if value is not None}
-        seconds = self._timeout + float(str(given.get("wait", 0.0)))
-        target = path if not given else f"{path}?{urlencode(given, doseq=True)}"
+        seconds = self._timeout + float(str(query.get("wait") or 0.0))
+        target = _target(path, query)
         more = () if content is None else (("Content-Type", "application/json"),)
         with self._transport_errors():
             async with self._asked(method, target, more, content or b"", seconds) as answer:
@@ -384,12 +395,26 @@ def _decode(body: bytes, answer: type[T]) -> T:
         raise UnexpectedAnswer("the server did not answer as Agentic Atlas does: check the address") from error
 
 
+def _target(path: str, query: Query) -> str:
+    given = {name: value for name, value in query.items() if value is not None}
+    return path if not given else f"{path}?{urlencode(given, doseq=True)}"
+
+
 def _event(sent: sse.ServerEvent) -> EventInfo:
+    return _read_event(_not_refused(sent)[1], EventInfo)
+
+
+def _not_refused(sent: sse.ServerEvent) -> sse.ServerEvent:
+    """Return an event; raises the error for one that says that no other follows."""
     kind, data = sent
     if kind == "refused":
         raise from_answer(401, data, None)
+    return sent
+
+
+def _read_event(data: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(data, type=EventInfo)
+        return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer("the server sent an event this version cannot read: upgrade agentic-atlas") from error
 
