@@ -1,8 +1,6 @@
 """What became of a skill that somebody runs from its page. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +8,8 @@ import msgspec
 from agentic_atlas.errors import InvalidInput
 from agentic_atlas.platform.forms import json_text
 from agentic_atlas.platform.readable import readable
+from agentic_atlas.platform.task.event_lines import EventLine, data_of, event_lines
+from agentic_atlas.platform.wording import visible
 from agentic_atlas.protocol.caller.tasks import EventInfo, TaskInfo
 from agentic_atlas.protocol.caller.values import Json
 
@@ -20,23 +20,8 @@ MOST_LINES: Final = 200
 MOST_READ: Final = 512 * 1024
 """Bytes of an output that is written in lines; how a longer one begins is shown as it is."""
 _LINE: Final = 500
-_MOST_FIELDS: Final = 50
-
-
-class RunLine(msgspec.Struct, frozen=True):
-    """Something that happened.
-
-    Attributes:
-        seq: its number.
-        at: when.
-        kind: of event.
-        text: what.
-    """
-
-    seq: int
-    at: datetime
-    kind: str
-    text: str
+_ELSEWHERE: Final = ("chunk", "progress")
+"""Kinds of events that are shown in another way."""
 
 
 class OutputPart(msgspec.Struct, frozen=True):
@@ -79,7 +64,7 @@ class SkillRun(msgspec.Struct, frozen=True):
     question: str
     progress: int | None
     message: str
-    lines: Sequence[RunLine]
+    lines: Sequence[EventLine]
     streamed: str
     shown: int
     output: str
@@ -89,11 +74,9 @@ class SkillRun(msgspec.Struct, frozen=True):
 
 def run_of(task: TaskInfo, events: Sequence[EventInfo], *, more: bool) -> SkillRun:
     """Return what there is to be seen of a task; `more`: there are more events than these."""
-    told = [(one, _data(one)) for one in events]
     streamed = output_of(events)
-    progress: Mapping[str, Any] = next((data for one, data in reversed(told) if one.kind == "progress"), {})
-    happened = [(one, data) for one, data in told if one.kind in _WORDS]
-    lines = [RunLine(one.seq, one.at, one.kind, _words(one.kind, data)) for one, data in happened[-MOST_LINES:]]
+    progress: Mapping[str, Any] = next((data_of(one) for one in reversed(events) if one.kind == "progress"), {})
+    happened = event_lines((one for one in events if one.kind not in _ELSEWHERE), task.created_at, _LINE)
     output = "" if task.output is None else _json(bytes(task.output))
     question = task.question
     fraction = progress.get("fraction")
@@ -105,7 +88,7 @@ def run_of(task: TaskInfo, events: Sequence[EventInfo], *, more: bool) -> SkillR
         question="" if question is None else _visible(question.question),
         progress=round(fraction * 100) if isinstance(fraction, int | float) and 0 <= fraction <= 1 else None,
         message=_visible(str(progress.get("message") or "")),
-        lines=lines,
+        lines=happened[-MOST_LINES:],
         streamed=streamed[:MOST_SHOWN],
         shown=events[-1].seq if events else 0,
         output=output[:MOST_SHOWN],
@@ -116,12 +99,7 @@ def run_of(task: TaskInfo, events: Sequence[EventInfo], *, more: bool) -> SkillR
 
 def output_of(events: Sequence[EventInfo]) -> str:
     """Return what these events gave back, as text; of much no more than is shown and one character."""
-    return _streamed(_data(one) for one in events if one.kind == "chunk")
-
-
-def _data(event: EventInfo) -> Mapping[str, Any]:
-    data = msgspec.json.decode(bytes(event.data))
-    return data if isinstance(data, dict) else {"value": data}
+    return _streamed(data_of(one) for one in events if one.kind == "chunk")
 
 
 def _json(text: bytes) -> str:
@@ -153,53 +131,6 @@ def _written(value: Json) -> str:
     return _visible(text[: 4 * MOST_SHOWN].decode(errors="replace"), None)
 
 
-def _words(kind: str, data: Mapping[str, Json]) -> str:
-    return _visible(_WORDS[kind](data))
-
-
-def _state(data: Mapping[str, Json]) -> str:
-    why = ": ".join(str(data[name]) for name in ("code", "message") if data.get(name))
-    word = str(data.get("state", "")).replace("_", " ")
-    return f"{word} ({why})" if why else word
-
-
-def _log(data: Mapping[str, Json]) -> str:
-    fields = data.get("fields")
-    pairs = (
-        [f"{name}={_written(one)}" for name, one in islice(fields.items(), _MOST_FIELDS)]
-        if isinstance(fields, dict)
-        else []
-    )
-    return " ".join([str(data.get("level", "")), str(data.get("event", "")), *pairs])
-
-
-def _artifact(data: Mapping[str, Json]) -> str:
-    return f"{data.get('name', '')} ({data.get('media_type', '')}, {data.get('size', 0)} bytes)"
-
-
-def _question(data: Mapping[str, Json]) -> str:
-    return str(data.get("question", ""))
-
-
-def _answer(data: Mapping[str, Json]) -> str:
-    return "nobody answered in time" if data.get("expired") else _written(data.get("answer"))
-
-
-def _connection(data: Mapping[str, Json]) -> str:
-    return "there again" if data.get("connection") == "resumed" else "lost: the attempt waits for its instance"
-
-
-_WORDS: Final = {
-    "state": _state,
-    "log": _log,
-    "artifact": _artifact,
-    "question": _question,
-    "answer": _answer,
-    "connection": _connection,
-}
-
-
 def _visible(text: str, most: int | None = _LINE) -> str:
-    text = text if most is None else text[: 2 * most]
-    shown = json_text.HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
+    shown = visible((text if most is None else text[: 2 * most]).replace("\r\n", "\n"), lines=True)
     return shown if most is None or len(shown) <= most else f"{shown[:most]}…"

@@ -18,11 +18,12 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 def shown(output: bytes | None, *events: tuple[str, bytes]) -> SkillRun:
     task: Any = SimpleNamespace(
-        id="tsk_1", state="completed", done=True, note="", question=None, failure=None,
+        id="tsk_1", state="completed", done=True, note="", question=None, failure=None, created_at=AT,
         output=None if output is None else Raw(output),
     )  # fmt: skip
     found: Any = [
-        SimpleNamespace(seq=seq, at=AT, kind=kind, data=Raw(data)) for seq, (kind, data) in enumerate(events, 1)
+        SimpleNamespace(seq=seq, at=AT, kind=kind, data=Raw(data), attempt=1)
+        for seq, (kind, data) in enumerate(events, 1)
     ]
     return run_of(task, cast("list[EventInfo]", found), more=False)
 
@@ -45,11 +46,12 @@ def test_of_an_output_of_many_values_only_the_beginning_is_read(event: str) -> N
 
 
 def test_what_happened_is_told_up_to_the_last_lines() -> None:
-    log = b'{"level":"info","event":"e","fields":{"a":[1,2],"b":' + b"[" + b"0," * 1_000 + b"0]}}"
-    run = shown(None, *[("log", log)] * (MOST_LINES + 1))
+    lost = b'{"connection":"lost","why":"' + b"x" * 1_000 + b'"}'
+    run = shown(None, *[("connection", lost)] * (MOST_LINES + 1))
     assert ([run.lines[0].seq, run.lines[-1].seq], run.cut) == ([2, MOST_LINES + 1], True)
-    assert run.lines[0].text.startswith("info e a=[1, 2] b=[0,0,")
-    assert len(run.lines[0].text) == 501
+    assert run.lines[0].text.startswith("lost: ")
+    asked = b'{"number":1,"question":"' + b"x" * 1_000 + b'"}'
+    assert len(shown(None, ("question", asked), ("progress", b"{}")).lines[0].text) == 500
 
 
 def test_pieces_of_an_output_are_put_together_and_nothing_else_is() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from agentic_atlas.platform.forms import json_text, times
+from agentic_atlas.platform.forms.describing import about, example, kind_words
 from agentic_atlas.platform.forms.reading import initial_choice
 from agentic_atlas.platform.forms.schema import Alternative, Schema, TooLarge
 from agentic_atlas.platform.forms.spots import (
@@ -23,7 +24,6 @@ from agentic_atlas.platform.forms.spots import (
     place,
     whole,
 )
-from agentic_atlas.platform.forms.wording import about, example, kind_words
 from agentic_atlas.protocol.caller.values import Json
 
 _OF_NODE: Final = 20

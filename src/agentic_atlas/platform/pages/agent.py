@@ -1,7 +1,7 @@
 """One agent: its instances and skills, its tokens, its tasks."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -86,14 +86,35 @@ class TokenRow(msgspec.Struct, frozen=True):
     good: bool
 
 
-class AgentView(View, frozen=True):
-    """An agent as it is now: its instances, and what it can do.
+class AgentPage(View, frozen=True, kw_only=True):
+    """What every page of an agent shows.
 
     Attributes:
         agent: itself.
         tab: of its pages, the one that is shown.
         manages: whoever looks may see its instances and tokens.
         changes: and may change it.
+    """
+
+    agent: AgentInfo
+    tab: str
+    manages: bool
+    changes: bool
+
+
+class AgentHead(TypedDict):
+    """The same, as each of them is given it."""
+
+    agent: AgentInfo
+    tab: str
+    manages: bool
+    changes: bool
+
+
+class AgentView(AgentPage, frozen=True, kw_only=True):
+    """An agent as it is now: its instances, and what it can do.
+
+    Attributes:
         there: its instances that are connected.
         gone: those that were lately.
         skills: by name.
@@ -101,10 +122,6 @@ class AgentView(View, frozen=True):
         success: the part of its tasks of the last day that completed; None: unknown.
     """
 
-    agent: AgentInfo
-    tab: str
-    manages: bool
-    changes: bool
     there: Sequence[InstanceRow]
     gone: Sequence[AgentInstance]
     skills: Sequence[SkillRow]
@@ -112,42 +129,26 @@ class AgentView(View, frozen=True):
     success: float | None
 
 
-class AgentTokensView(View, frozen=True):
+class AgentTokensView(AgentPage, frozen=True, kw_only=True):
     """The tokens of an agent.
 
     Attributes:
-        agent: itself.
-        tab: of its pages, the one that is shown.
-        manages: whoever looks may see its instances and tokens.
-        changes: and may change it.
         tokens: those that can be used, the newest first.
         ended: those that can't any more.
     """
 
-    agent: AgentInfo
-    tab: str
-    manages: bool
-    changes: bool
     tokens: Sequence[TokenRow]
     ended: Sequence[TokenRow]
 
 
-class AgentTasksView(View, frozen=True):
+class AgentTasksView(AgentPage, frozen=True, kw_only=True):
     """The last tasks of an agent.
 
     Attributes:
-        agent: itself.
-        tab: of its pages, the one that is shown.
-        manages: whoever looks may see its instances and tokens.
-        changes: and may change it.
         tasks: the newest first.
         more: there are more of them.
     """
 
-    agent: AgentInfo
-    tab: str
-    manages: bool
-    changes: bool
     tasks: Sequence[TaskSummary]
     more: bool
 
@@ -159,10 +160,7 @@ async def show(owner: str, name: str, application: Application, who: Principal) 
     rates = await success_rates(application, who, [agent.full_name])
     there = [one for one in agent.instances if one.online]
     return AgentView(
-        agent=agent,
-        tab="agent",
-        manages=manages(agent),
-        changes=changes(who, agent),
+        **head(who, agent, "agent"),
         there=[row(one) for one in there],
         gone=[one for one in agent.instances if not one.online],
         skills=[SkillRow(one, policy_words(one.policy, streams=one.streams)) for one in agent.skills],
@@ -178,10 +176,7 @@ async def show_tokens(owner: str, name: str, application: Application, who: Prin
     agent = await agents.show(who, application, f"{owner}/{name}")
     listed = [TokenRow(one, calls_of(one), one.status in GOOD) for one in found]
     return AgentTokensView(
-        agent=agent,
-        tab="tokens",
-        manages=manages(agent),
-        changes=changes(who, agent),
+        **head(who, agent, "tokens"),
         tokens=[one for one in listed if one.good],
         ended=[one for one in listed if not one.good],
     )
@@ -196,13 +191,15 @@ async def show_tasks(owner: str, name: str, application: Application, who: Princ
             who, application, TaskFilter(), agent=agent.full_name, limit=MOST_TASKS, after=None
         )
     return AgentTasksView(
-        agent=agent,
-        tab="tasks",
-        manages=manages(agent),
-        changes=changes(who, agent),
+        **head(who, agent, "tasks"),
         tasks=[task_summary(one) for one in found],
         more=more is not None,
     )
+
+
+def head(who: Principal, agent: AgentInfo, tab: str) -> AgentHead:
+    """Return what every page of an agent shows to somebody, on the one with this name."""
+    return AgentHead(agent=agent, tab=tab, manages=manages(agent), changes=changes(who, agent))
 
 
 def manages(agent: AgentInfo) -> bool:

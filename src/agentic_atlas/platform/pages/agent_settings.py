@@ -15,8 +15,8 @@ from agentic_atlas.http.errors import status_of
 from agentic_atlas.http.forms import UnfitForm
 from agentic_atlas.http.messages import Response
 from agentic_atlas.platform.outcome import FormOutcome, fit, typed, wrong
-from agentic_atlas.platform.page import PageGroup, View, frame_of, html, see_other
-from agentic_atlas.platform.pages.agent import changes, manages
+from agentic_atlas.platform.page import PageGroup, frame_of, html, see_other
+from agentic_atlas.platform.pages.agent import AgentPage, changes, head
 from agentic_atlas.protocol.caller.agents import AgentInfo
 
 pages = PageGroup("agents")
@@ -29,14 +29,10 @@ class AboutForm(msgspec.Struct, frozen=True, kw_only=True):
     description: Annotated[str, Meta(max_length=4_000)] = ""
 
 
-class AgentSettingsView(View, frozen=True):
+class AgentSettingsView(AgentPage, frozen=True, kw_only=True):
     """What may be changed of an agent.
 
     Attributes:
-        agent: itself.
-        tab: of its pages, the one that is shown.
-        manages: whoever looks may see its instances and tokens.
-        changes: and may change it.
         owns: it is their own, to be renamed, shared and deleted.
         seen_by: who sees it, in words.
         about: its name and description, as they are or were typed.
@@ -44,10 +40,6 @@ class AgentSettingsView(View, frozen=True):
         said: what was wrong with what was sent; None: nothing was.
     """
 
-    agent: AgentInfo
-    tab: str
-    manages: bool
-    changes: bool
     owns: bool
     seen_by: str
     about: AboutForm
@@ -156,10 +148,7 @@ async def _view(
 ) -> AgentSettingsView:
     agent = await agents.show(who, application, f"{owner}/{name}")
     return AgentSettingsView(
-        agent=agent,
-        tab="settings",
-        manages=manages(agent),
-        changes=changes(who, agent),
+        **head(who, agent, "settings"),
         owns=agent.access == "own" and changes(who, agent),
         seen_by=seen_by(agent, [share.subject for share in agent.shares]),
         about=about or AboutForm(name=agent.name, description=agent.description),

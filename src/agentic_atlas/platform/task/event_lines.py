@@ -75,7 +75,7 @@ def event_lines(events: Iterable[EventInfo], begun: datetime, most: int = MOST_L
     for (kind, _), found in groupby(events, lambda one: (one.kind, one.seq if one.kind != "chunk" else -one.attempt)):
         several = list(found)
         first = several[0]
-        data = _data(first)
+        data = data_of(first)
         if kind == "state":
             told, before = _state(data, before or ("" if first.seq == 1 else "unknown")), str(data.get("state", ""))
         else:
@@ -106,7 +106,8 @@ def _first(fields: Sequence[tuple[str, str]], most: int) -> Iterator[tuple[str, 
         yield name, value
 
 
-def _data(event: EventInfo) -> Mapping[str, Any]:
+def data_of(event: EventInfo) -> Mapping[str, Any]:
+    """Return what an event says, by name."""
     data = msgspec.json.decode(event.data)
     return data if isinstance(data, dict) else {"value": data}
 
@@ -149,7 +150,7 @@ def _progress(data: Mapping[str, Any]) -> _Told:
 
 
 def _chunks(events: Sequence[EventInfo]) -> _Told:
-    values = [_data(event).get("value") for event in events]
+    values = [data_of(event).get("value") for event in events]
     return _Told("".join(one if isinstance(one, str) else f"{_plain(one)}\n" for one in values).rstrip("\n"))
 
 
