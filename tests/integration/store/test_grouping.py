@@ -14,7 +14,7 @@ from agentic_atlas.backend.domain import lifecycle
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task, TaskEvent, TaskEventKind, TaskFailure
 from agentic_atlas.backend.store.rows import TASKS
-from agentic_atlas.backend.store.sqlite import begin_at_once
+from agentic_atlas.backend.store.sqlite import wait_for_lock
 from agentic_atlas.backend.store.tables import events, network, tasks
 from agentic_atlas.backend.store.writer import Operation, Writer, add_task, change_task, claim_slots, statement
 from agentic_atlas.protocol.inside.messages import InstanceRef
@@ -82,8 +82,8 @@ async def carried_out(
     engine: Engine, operations: Sequence[Operation[Any]], group: int, remembered_bytes: int, *, on_loop: bool = False
 ) -> list[object]:
     """Return the result of each operation, or what its error is told by, when they are done in groups of this size."""
-    begins = begin_at_once if on_loop else None
-    writer = Writer(engine, begin_at_once=begins, most_in_group=group, remembered_bytes=remembered_bytes)
+    begins = wait_for_lock if on_loop else None
+    writer = Writer(engine, wait_for_lock=begins, most_in_group=group, remembered_bytes=remembered_bytes)
     writes = [writer.submit(operation) for operation in operations]
     writer.start()
     try:

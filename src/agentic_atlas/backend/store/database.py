@@ -159,7 +159,7 @@ def _opened(path: Path | None, clock: Clock, ids: Ids, seal: Sealing, opened: Ex
             audited = last_row(connection)
     except SQLAlchemyError as error:
         raise domain_error(error) from error
-    writer = Writer(engine, begin_at_once=sqlite.begin_at_once, remembered_bytes=REMEMBERED_BYTES)
+    writer = Writer(engine, wait_for_lock=sqlite.wait_for_lock, remembered_bytes=REMEMBERED_BYTES)
     writer.start()
     opened.callback(writer.close)
     figures = StoreFigures(writer)

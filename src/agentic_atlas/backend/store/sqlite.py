@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
 
 from agentic_atlas.errors import ConfigurationError
 
@@ -203,18 +202,11 @@ def unchecked_references(connection: Connection) -> Iterator[None]:
         driver.execute("PRAGMA foreign_keys = ON")
 
 
-def begin_at_once(connection: Connection) -> bool:
-    """Begin a transaction that writes; False, and none begun, when it would have to wait for another program."""
+def wait_for_lock(connection: Connection, seconds: float) -> None:
+    """Say how long a connection waits, from now on, for a lock that another program holds; 0: it fails at once."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    driver.execute("PRAGMA busy_timeout = 0").close()
-    try:
-        connection.begin()
-    except SQLAlchemyError:
-        return False
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}").close()
-    return True
+    driver.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}").close()
 
 
 # The driver itself would begin only before some statements, and never with the lock for writing.

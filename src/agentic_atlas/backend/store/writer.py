@@ -12,7 +12,8 @@ time, and on the thread where it might.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from math import inf
@@ -34,6 +35,7 @@ from agentic_atlas.backend.domain.records import CallKey, Submitted, Task, TaskE
 from agentic_atlas.backend.ports import Changed, Decide, Write
 from agentic_atlas.backend.store.errors import AWAY, domain_error
 from agentic_atlas.backend.store.rows import EVENTS, TASKS, Prepared, Row, TaskStatements
+from agentic_atlas.backend.store.sqlite import BUSY_TIMEOUT
 from agentic_atlas.errors import Busy, Conflict, Unavailable
 from agentic_atlas.protocol.inside.messages import InstanceRef
 
@@ -89,6 +91,7 @@ AnyOperation: TypeAlias = Operation[Any]
 """An operation whose result is of no concern here."""
 _Queued: TypeAlias = tuple[AnyOperation, Write[Any], float]
 """With the time at which it was submitted."""
+WaitForLock: TypeAlias = Callable[[Connection, float], None]
 _Told: TypeAlias = Callable[[Sequence[_Queued], Sequence[object]], None]
 
 
@@ -189,7 +192,7 @@ class Writer:
         self,
         engine: Engine,
         *,
-        begin_at_once: Callable[[Connection], bool] | None = None,
+        wait_for_lock: WaitForLock | None = None,
         remembered_bytes: int = 0,
         most_waiting: int = MOST_WAITING,
         most_in_group: int = MOST_IN_GROUP,
@@ -199,15 +202,15 @@ class Writer:
 
         Args:
             engine: of the one connection that writes.
-            begin_at_once: begins a transaction, or returns False when that would have to wait. None: statements may
-                take long, and are the thread's.
+            wait_for_lock: says how many seconds a connection waits for other programs. None: statements may take long
+                in any case, and are the thread's.
             remembered_bytes: of `Recent`.
             most_waiting: operations that may wait.
             most_in_group: operations that share a commit.
             clock: monotonic seconds.
         """
         self._engine = engine
-        self._begin_at_once = begin_at_once
+        self._wait_for_lock = wait_for_lock
         self._recent: Recent = Kept(remembered_bytes)
         self._statements = TaskStatements(engine.dialect)
         self._most_waiting = most_waiting
@@ -228,6 +231,8 @@ class Writer:
     def start(self) -> None:
         """Begin to write. Operations may be submitted before."""
         self._connection = self._engine.connect()
+        if self._wait_for_lock is not None:
+            self._wait_for_lock(self._connection, 0.0)
         self._here = True
         self._thread.start()
         self._call()
@@ -281,15 +286,14 @@ class Writer:
     def _carried_out(self, queued: Sequence[_Queued]) -> _Group | None:
         """Do all but the commit, on the loop; None: nothing was done, for it might take long, or one of them fails."""
         operations = [operation for operation, *_ in queued]
-        if self._begin_at_once is None or not self._loop_time.allows(len(operations)):
+        if self._wait_for_lock is None or not self._loop_time.allows(len(operations)):
             return None
         if any(operation.bare for operation in operations):
             return None
         with self._loop_time:
-            if not self._begin_at_once(self._connection):
-                return None
             group = WriteGroup(self._connection, self._statements, self._recent)
             try:
+                self._connection.begin()
                 return _Group(queued, group, group.carry_out(operations))
             except Exception:  # noqa: BLE001 - done again on the thread, which finds out whose fault it is
                 _undo(self._connection)
@@ -320,7 +324,20 @@ class Writer:
                 return group.results
             except Exception:  # noqa: BLE001 - done again, and then it belongs to whose fault it is
                 _undo(self._connection)
-        return self._committed(self._connection, operations)
+        with self._patience():
+            return self._committed(self._connection, operations)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Wait for other programs in this block, on the thread."""
+        if self._wait_for_lock is None:
+            yield
+            return
+        self._wait_for_lock(self._connection, BUSY_TIMEOUT)
+        try:
+            yield
+        finally:
+            self._wait_for_lock(self._connection, 0.0)
 
     def _committed(self, connection: Connection, operations: Sequence[AnyOperation]) -> list[object]:
         """Store the operations in as few commits as can be; return the result or the error of each."""

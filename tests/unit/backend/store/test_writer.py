@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, event, insert, select
 from agentic_atlas.backend.domain.lifecycle import Change
 from agentic_atlas.backend.domain.records import Task
 from agentic_atlas.backend.ports import Write
-from agentic_atlas.backend.store.sqlite import begin_at_once, writing_engine
+from agentic_atlas.backend.store.sqlite import wait_for_lock, writing_engine
 from agentic_atlas.backend.store.tables import events, network, tasks
 from agentic_atlas.backend.store.writer import (
     LONGEST_ON_LOOP,
@@ -34,10 +34,10 @@ from tests.unit.backend.store.conftest import driver, new_engine
 Made: TypeAlias = Callable[..., Writer]
 
 
-@pytest.fixture(params=[None, begin_at_once], ids=["on the thread", "on the loop"])
+@pytest.fixture(params=[None, wait_for_lock], ids=["on the thread", "on the loop"])
 def made(request: pytest.FixtureRequest) -> Made:
     """Return what makes a writer, of both kinds that there are."""
-    return partial(Writer, begin_at_once=request.param)
+    return partial(Writer, wait_for_lock=request.param)
 
 
 @contextmanager
@@ -354,7 +354,7 @@ def threads(engine: Engine) -> list[str]:
 async def test_statements_that_take_no_time_are_carried_out_on_the_loop_and_the_commit_waits_elsewhere(
     engine: Engine,
 ) -> None:
-    writer = Writer(engine, begin_at_once=begin_at_once)
+    writer = Writer(engine, wait_for_lock=wait_for_lock)
     names = threads(engine)
     with writing(writer):
         await writer.submit(add_task(submitted(1)))
@@ -375,7 +375,7 @@ async def test_after_a_slow_group_the_thread_is_given_all_for_a_while(engine: En
         await writer.submit(add_task(submitted(number)))
         return names[-2]  # the last is that of the commit
 
-    writer = Writer(engine, begin_at_once=begin_at_once, clock=lambda: now)
+    writer = Writer(engine, wait_for_lock=wait_for_lock, clock=lambda: now)
     names = threads(engine)
     here = threading.current_thread().name
     with writing(writer):
@@ -392,7 +392,7 @@ async def test_after_a_slow_group_the_thread_is_given_all_for_a_while(engine: En
 
 
 async def test_more_than_a_loop_may_do_at_once_is_the_threads(engine: Engine) -> None:
-    writer = Writer(engine, begin_at_once=begin_at_once)
+    writer = Writer(engine, wait_for_lock=wait_for_lock)
     names = threads(engine)
     writes = [writer.submit(add_task(submitted(n))) for n in range(MOST_ON_LOOP + 1)]
     with writing(writer):
@@ -413,7 +413,7 @@ async def test_a_lock_of_another_program_is_waited_for_on_the_thread(tmp_path: P
             loop.call_soon_threadsafe(waits.set)
 
     event.listen(engine, "before_cursor_execute", note)
-    writer = Writer(engine, begin_at_once=begin_at_once)
+    writer = Writer(engine, wait_for_lock=wait_for_lock)
     with closing(sqlite3.connect(path, isolation_level=None)) as other, writing(writer):
         other.execute("BEGIN IMMEDIATE")
         write = writer.submit(add_task(submitted(1)))
