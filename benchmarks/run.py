@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("depth", "store", "lists", "tasks", "spool", "resources", "backup", "idle", "revocation")
+BENCHMARKS = ("depth", "store", "lists", "tasks", "spool", "resources", "backup", "idle", "revocation", "logs")
 
 
 def main() -> None:

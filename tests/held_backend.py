@@ -8,6 +8,7 @@ without callers, users and rights.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 from asyncio import Future
 from collections.abc import Callable
@@ -220,9 +221,9 @@ class HeldBackend:
             schemas=_AnySchema(),
             backups=nothing,
             passwords=nothing,
-            logs=self.lines,
         )
-        self.engine = Engine.over(self.store, router, "net_test", world)
+        kept: Any = self.lines
+        self.engine = dataclasses.replace(Engine.over(self.store, router, "net_test", world), logs=kept)
         self.credit = self.engine.credit
         self._door = RouterDoor(self.engine, log)
         self._clock = clock

@@ -111,6 +111,7 @@ OF_THE_SDK = {
     "dotenv_file",
     "environment",
     "forms",
+    "lines.settings",
     "misspelt",
     "private_file",
     "text",

@@ -10,7 +10,8 @@ import contextlib
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, cast
 
 from agentic_atlas.observe.declared import LogEvent
@@ -80,6 +81,7 @@ def logger(
     colours: bool = True,
     named: bool = True,
     payloads: bool = False,
+    heard: Callable[[Mapping[str, object]], object] | None = None,
 ) -> Log:
     """Return a logger; without a stream (`pythonw.exe` has none) it says nothing.
 
@@ -90,6 +92,7 @@ def logger(
         colours: whether a terminal gets colours.
         named: whether lines for people say which agent they are of; those of JSON always do.
         payloads: whether tracing shows what is in messages.
+        heard: told of each line that is written, with its fields, `event`, `level` and `message` among them.
     """
     import structlog  # a seventh of a second, which `import agentic_atlas` need not take
 
@@ -104,6 +107,7 @@ def logger(
             structlog.processors.format_exc_info,
             _without_tokens,
             _worded,
+            *([] if heard is None else [partial(_told, heard)]),
             *_renderer(chosen, colours=colours and on_terminal, named=named),
         ],
         wrapper_class=_forgiving(LEVELS[level], shows_payloads=payloads),
@@ -173,6 +177,16 @@ def _worded(_logger: object, _method: str, event: MutableMapping[str, object]) -
     name = str(event["event"])
     if (said := sentence(name, event)) != name:
         event["message"] = said
+    return event
+
+
+def _told(
+    heard: Callable[[Mapping[str, object]], object],
+    _logger: object,
+    _method: str,
+    event: MutableMapping[str, object],
+) -> MutableMapping[str, object]:
+    heard(event)
     return event
 
 

@@ -109,6 +109,12 @@ AGENT: Final[list[LogEvent]] = [
             "results are kept in memory only, and end with this process: {why}; {fix}",
         ),
         (
+            "log_file_failing",
+            "The file of the agent's log can't be written; nothing more is, and the network is told as ever.",
+            "why",
+            "the log is kept in no file: {why}",
+        ),
+        (
             "results_too_old",
             "Results of earlier processes that nobody waits for any more.",
             "count days",

@@ -22,7 +22,8 @@ from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.protocol.schemas import SchemaRefused, check_together, words
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, program
-from agentic_atlas.sdk.outside import AgentArguments, Connect, folder_of_caller, linked, log_of
+from agentic_atlas.sdk.lines.outlet import Outlet
+from agentic_atlas.sdk.outside import AgentArguments, Connect, folder_of_caller, linked, listening, log_of
 from agentic_atlas.sdk.resources.pausing import PauseOptions, rules, variables
 from agentic_atlas.sdk.runner.process import NAME as SKILL_PROCESS
 from agentic_atlas.sdk.runner.runner import Runner
@@ -167,8 +168,11 @@ class Agent:
         settings = await self._settings()
         if settings is None:
             return
-        log = log_of(settings, named=named)
-        await serve_over(self, linked(self.name, self._given, settings, log), log, firm=firm)
+        outlet = Outlet()
+        log = log_of(settings, outlet, named=named)
+        with listening(self.name, settings, outlet, log):
+            connect = linked(self.name, self._given, settings, log, outlet)
+            await serve_over(self, connect, log, firm=firm, outlet=outlet)
 
     def run(self) -> None:
         """Run the agent until it is told to stop (SIGINT, SIGTERM), then let its tasks finish for up to 30 s.
@@ -252,7 +256,9 @@ class Agent:
         finally:
             self._beginning = None
 
-    async def _serve(self, connect: Connect, log: logs.Log, monotonic: Callable[[], float], *, firm: bool) -> None:
+    async def _serve(
+        self, connect: Connect, log: logs.Log, monotonic: Callable[[], float], outlet: Outlet | None, *, firm: bool
+    ) -> None:
         hello = self._registration()
         log = log.bind(agent=self.name, instance=hello.instance.id)
         runner = self._runner = Runner(
@@ -261,6 +267,7 @@ class Agent:
             log=log,
             on_connected=lambda welcome: self._tell(welcome, log),
             monotonic=monotonic,
+            outlet=outlet,
         )
         try:
             async with connect(hello, runner) as (link, begin):
@@ -309,6 +316,7 @@ async def serve_over(
     *,
     monotonic: Callable[[], float] = time.monotonic,
     firm: bool = False,
+    outlet: Outlet | None = None,
 ) -> None:
     """Run an agent over a link, as `Agent.serve` does over that of its environment.
 
@@ -318,13 +326,14 @@ async def serve_over(
         log: where to say what happens.
         monotonic: the clock that deadlines are measured with, in seconds.
         firm: see `Agent.serve`.
+        outlet: where what its skills log goes; None: nowhere but to `log`.
     """
     agent._check_startable()
     agent._loop = asyncio.get_running_loop()
     try:
         async with AsyncExitStack() as stack:
             if await agent._begun(stack, log):
-                await agent._serve(connect, log, monotonic, firm=firm)
+                await agent._serve(connect, log, monotonic, outlet, firm=firm)
         log.info("stopped")
     finally:
         agent._loop = None

@@ -18,6 +18,7 @@ from agentic_atlas.sdk import dotenv_file
 from agentic_atlas.sdk.address import QUOTES, Address, base_url, on_loopback, router_url
 from agentic_atlas.sdk.credentials import Credentials, StoredKey
 from agentic_atlas.sdk.dotenv_file import EnvFile
+from agentic_atlas.sdk.lines.settings import VARIABLES, LineSettings, line_settings
 from agentic_atlas.sdk.misspelt import PREFIX, unread
 
 ROUTER_URL: Final = "ws://localhost:8080/ws"
@@ -32,6 +33,7 @@ AGENT_VARIABLES: Final = (
     "ATLAS_SPOOL",
     *_LOGGING,
     *PAUSE_VARIABLES,
+    *VARIABLES,
 )
 CLIENT_VARIABLES: Final = ("ATLAS_API_URL", "ATLAS_API_KEY", "ATLAS_ALLOW_PLAINTEXT")
 _YES: Final = ("1", "true")
@@ -64,6 +66,8 @@ class AgentSettings:
     """The `.env` that was read, or None."""
     colours: bool = True
     """Whether a terminal gets colours: unless `NO_COLOR` is set (no-color.org)."""
+    lines: LineSettings = field(default_factory=LineSettings)
+    """What of the log is told to the network, and kept in a file."""
     spool: Path | None = None
     """`ATLAS_SPOOL`: where results are kept until the router has them; None: in memory only."""
     renewed: Path | None = None
@@ -119,6 +123,7 @@ def load(
         log_payloads=values.get("ATLAS_LOG_PAYLOADS", "").lower() in _YES,
         env_file=path,
         colours=not given.get("NO_COLOR"),
+        lines=line_settings(values, state),
         spool=spool,
         renewed=None if state is None else state / "tokens",
         token_from_file=from_file and file is not None and file.again,
@@ -391,5 +396,9 @@ def for_child(**changes: str) -> dict[str, str]:
     What is logged, and how, is told on.
     """
     elsewhere = ("ATLAS_", "AGENT_JWT_", "ROUTER_WS_URL", "BACKEND_API_BASE_URL")
-    kept = {name: value for name, value in variables().items() if name in _LOGGING or not name.startswith(elsewhere)}
+    kept = {
+        name: value
+        for name, value in variables().items()
+        if name in (*_LOGGING, *VARIABLES) or not name.startswith(elsewhere)
+    }
     return kept | changes

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.errors import AtlasError, ConfigurationError
 from agentic_atlas.observe import logs
 from agentic_atlas.protocol.messages import Hello
+from agentic_atlas.sdk.lines.outlet import Outlet
 from agentic_atlas.sdk.ports import ToLink
 from agentic_atlas.sdk.resources.pausing import PauseOptions, rules, variables
 from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
@@ -79,23 +80,55 @@ def folder_of_caller() -> Path | None:
     return None if frame is None else _folder_of(frame.f_globals.get("__file__"))
 
 
-def log_of(settings: "AgentSettings", *, named: bool) -> logs.Log:
+def log_of(settings: "AgentSettings", outlet: Outlet, *, named: bool) -> logs.Log:
     """Return the agent's own log, with what is to be said of its settings in it; `named`: see `logs.logger`."""
+    from agentic_atlas.sdk.lines.capture import unwrapped
+
     traced = logs.LEVELS[settings.log_level] <= logs.TRACE
     log = logs.logger(
         settings.log_level,
         settings.log_format,
+        unwrapped(sys.stderr),
         colours=settings.colours,
         named=named or traced,
         payloads=settings.log_payloads,
+        heard=outlet.hear,
     )
     for warning in settings.warnings:
         log.warning("setting_doubtful", message=warning)
     return log
 
 
-def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: logs.Log) -> Connect:
-    """Return what connects the agent of this name to the router that the settings name.
+@contextmanager
+def listening(name: str, settings: "AgentSettings", outlet: Outlet, log: logs.Log) -> Iterator[None]:
+    """Have an agent's outlet hear what its process says meanwhile, and keep what it hears in a file."""
+    from agentic_atlas.sdk.lines.capture import Wanted, captured, uncaught
+    from agentic_atlas.sdk.lines.file import LogFile
+
+    lines = settings.lines
+    path = lines.path(name)
+    if path is not None:
+
+        def failed(why: str) -> None:
+            log.warning("log_file_failing", why=why)
+
+        outlet.keep(LogFile(path, size=lines.file_bytes, files=lines.files, failed=failed))
+    try:
+        with captured(outlet, Wanted(lines.logging, lines.output)):
+            yield
+    except Exception as error:
+        if not isinstance(error, AtlasError):
+            uncaught(outlet, "an error that nobody caught ends the agent", error)
+        raise
+    finally:
+        outlet.close()
+
+
+def linked(
+    name: str, given: AgentArguments, settings: "AgentSettings", log: logs.Log, outlet: Outlet | None = None
+) -> Connect:
+    """Return what connects the agent of this name to the router that the settings name, which is told what the outlet
+    hears.
 
     It raises ConfigurationError when another agent of this process has the same token.
 
@@ -116,7 +149,7 @@ def linked(name: str, given: AgentArguments, settings: "AgentSettings", log: log
         with _its_own(settings.token, name):
             inbox = LoopInbox(runner, asyncio.get_running_loop())
             spool = spool_in(settings.spool, settings.token, hello.instance.id, its)
-            around = Runtime(spool=spool, pauses=pauses)
+            around = Runtime(spool=spool, pauses=pauses, outlet=outlet)
             made = link.LinkThread(
                 settings.router_url,
                 tokens,

@@ -118,6 +118,7 @@ async def door(
     ssl: tls.SSLContext | None = None,
     per_address: int = 0,
     max_connections: int = 0,
+    verify: Callable[[Sequence[str]], Identity] = verify,
 ) -> AsyncIterator[Door]:
     """Run a router and its endpoint; afterwards nothing may be left of any connection."""
     log = Log()

@@ -27,6 +27,7 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.agent import Agent, skills_of
+from agentic_atlas.sdk.lines.outlet import Outlet
 from agentic_atlas.sdk.ports import Outgoing
 from agentic_atlas.sdk.runner.runner import LoopInbox, Runner
 
@@ -172,10 +173,11 @@ async def network(
     acknowledge: bool = True,
     grace: float = SECONDS,
     concurrency: int = 8,
+    outlet: Outlet | None = None,
 ) -> AsyncIterator[Network]:
     """Serve an agent's skills until the block ends; then whatever still runs is left."""
     wire, log = MemoryWire(limits), Lines()
-    runner = Runner(skills_of(agent), concurrency=concurrency, log=log, stop_grace=grace)
+    runner = Runner(skills_of(agent), concurrency=concurrency, log=log, stop_grace=grace, outlet=outlet)
     inbox = LoopInbox(runner, asyncio.get_running_loop())
     if acknowledge:
         wire.acknowledge = inbox.acknowledged

@@ -26,6 +26,8 @@ from agentic_atlas.protocol.messages import (
     Fault,
     Hello,
     Limits,
+    Logs,
+    LogsAck,
     Question,
     Refuse,
     RefuseReason,
@@ -46,6 +48,7 @@ from agentic_atlas.sdk.ledger.attempts import (
     notice,
     size,
 )
+from agentic_atlas.sdk.lines.flow import LogFlow
 from agentic_atlas.sdk.ports import Outgoing, UnsaidQuestion
 from agentic_atlas.sdk.spool.port import Handover, Spool
 
@@ -165,6 +168,7 @@ class Ledger:
         results: which of the results are owed, and since when.
         calls: those of the attempts to other agents.
         queue: what of all this waits to be sent on this connection.
+        lines: those of the agent's log, which go when nothing else does; None: it tells none.
     """
 
     def __init__(
@@ -175,11 +179,13 @@ class Ledger:
         spool: Spool | None = None,
         clock: Callable[[], float] = time.monotonic,
         keep_back: bool = False,
+        lines: LogFlow | None = None,
     ) -> None:
         """Begin; with `keep_back`, whoever has it looks after what its `queue` keeps back."""
         self.attempts = OpenAttempts(held_bytes, held_attempts)
         self.results = PendingResults(spool or Spool(), clock)
         self.calls = OpenCalls()
+        self.lines = lines
         self._clock = clock
         self._limits = Limits()
         self._draining = False
@@ -212,8 +218,12 @@ class Ledger:
         self.attempts.add(key, task.skill)
         return True
 
-    def acknowledged(self, ack: EventAck | ResultAck) -> None:
-        """The router has stored events, or the result, of an attempt; those are forgotten."""
+    def acknowledged(self, ack: EventAck | ResultAck | LogsAck) -> None:
+        """The router has stored events, or the result, of an attempt, or lines of the log; those are forgotten."""
+        if isinstance(ack, LogsAck):
+            if self.lines is not None:
+                self.lines.kept(ack)
+            return
         attempt = self.attempts.get(ack.task, ack.attempt)
         if attempt is None:
             return
@@ -277,6 +287,8 @@ class Ledger:
         """
         self._limits = welcome.limits
         self.queue.ready = True
+        if self.lines is not None:
+            self.lines.begin(welcome.logs)
         if self._draining:
             self.queue.say(Drain())
         dropped = []
@@ -299,10 +311,12 @@ class Ledger:
     def cut(self) -> None:
         """The connection is gone; `next` returns nothing until the next `welcomed`."""
         self.queue.cut()
+        if self.lines is not None:
+            self.lines.cut()
         for attempt in self.attempts:
             attempt.cut()
 
-    def next(self) -> Sendable | None:
+    def next(self) -> Sendable | Logs | None:
         """Return the message to send now, or None when there is none or a limit does not let it go yet.
 
         A `Reply` and an `UnsaidQuestion` are not to be sent: they are for the runner, the answer to a call that may
@@ -315,7 +329,10 @@ class Ledger:
         message = self.queue.next_message()
         if message is not None:
             return fit(message, self._limits)
-        return self.calls.next(self._limits) or self._next_result() or self._next_event()
+        said = self.calls.next(self._limits) or self._next_result() or self._next_event()
+        if said is None and self.lines is not None and self.lines.ring.waiting:
+            return self.lines.next()
+        return said
 
     # -- inside
 

@@ -18,6 +18,8 @@ from agentic_atlas.observe import logs
 from agentic_atlas.protocol.messages import Hello, Welcome
 from agentic_atlas.sdk.address import is_loopback
 from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.lines.capture import LINK_THREAD
+from agentic_atlas.sdk.lines.flow import LogFlow
 from agentic_atlas.sdk.link.dial import Dialer
 from agentic_atlas.sdk.link.health import LoopLag, ProcessHealth
 from agentic_atlas.sdk.link.reconnector import Reconnector
@@ -30,6 +32,8 @@ from agentic_atlas.sdk.tokens.source import TokenSource
 
 FLUSH = 5.0
 """Seconds an agent that ends waits for what it said to be acknowledged."""
+LAST_LINES = 1.0
+"""Seconds of these that it waits when no more than lines of its log are missing."""
 ACCEPT_WITHIN = 0.002
 """Seconds for which an `accept` is kept back: a result that comes meanwhile says the same, and spares both ends a
 message. Most quick skills are done by then, and to whoever watches a longer one it is no time: the way takes it too."""
@@ -73,8 +77,12 @@ class LinkThread:
         self._runtime = runtime or Runtime()
         self._lag = LoopLag(self._runtime.clock, threading.get_ident(), self._timeouts)
         self._spool = self._runtime.spool
-        self._ledger = Ledger(spool=self._spool, clock=self._runtime.clock, keep_back=True)
-        self._thread = threading.Thread(target=self._run, name="atlas-link", daemon=True)
+        self._lines: LogFlow | None = None
+        if self._runtime.outlet is not None:
+            self._runtime.outlet.wake = functools.partial(self._do, _nothing)
+            self._lines = LogFlow(self._runtime.outlet.ring, self._runtime.clock, self._end_when_flushed)
+        self._ledger = Ledger(spool=self._spool, clock=self._runtime.clock, keep_back=True, lines=self._lines)
+        self._thread = threading.Thread(target=self._run, name=LINK_THREAD, daemon=True)
         # Between threads: what is to be done on the link's loop, and whether that loop was told so.
         self._posted: deque[Callable[[], None]] = deque()
         self._told = False
@@ -85,6 +93,7 @@ class LinkThread:
         self._look: asyncio.TimerHandle | None = None
         self._patience: asyncio.Timeout | None = None
         self._flush_until: float | None = None
+        self._lines_until = 0.0
         self._finished = False
 
     # -- for any thread
@@ -188,6 +197,8 @@ class LinkThread:
             runtime=self._runtime,
             log=self._log,
         )
+        if self._lines is not None:
+            self._lines.later = lambda seconds: loop.call_later(seconds, self._flush)
         loop.set_exception_handler(functools.partial(_report, self._log))
         self._loop = loop
         self._work()
@@ -242,7 +253,8 @@ class LinkThread:
         self._inbox.connected(welcome)
 
     def _begin_to_end(self, flush: float) -> None:
-        self._flush_until = self._runtime.clock() + flush
+        now = self._runtime.clock()
+        self._flush_until, self._lines_until = now + flush, now + min(flush, LAST_LINES)
         self._ledger.let_go()
 
     def _end_when_flushed(self) -> None:
@@ -250,6 +262,8 @@ class LinkThread:
             return
         assert self._reconnector is not None
         done = self._reconnector.parted and not (self._ledger.attempts.owes or self._ledger.attempts.undecided)
+        if done and self._lines is not None and self._lines.owes:
+            done = self._runtime.clock() >= self._lines_until
         if not done and self._runtime.clock() < self._flush_until:
             return
         self._finished = True
@@ -264,6 +278,10 @@ class LinkThread:
             self._log.warning("results_kept", count=kept)
         if len(self._ledger.results) > kept:
             self._log.warning("results_lost", count=len(self._ledger.results) - kept)
+
+
+def _nothing() -> None:
+    """Say what may be said: whoever does anything on the link's loop does so."""
 
 
 def _report(log: logs.Log, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -19,6 +19,7 @@ from agentic_atlas.protocol.messages import (
     EventAck,
     Hello,
     Limits,
+    LogsAck,
     Message,
     PauseReason,
     Renewal,
@@ -342,7 +343,7 @@ class AgentSession(Receiver):
             case EventAck():
                 self._ledger.acknowledged(message)
                 self._tell_room(message.task, message.attempt)
-            case ResultAck():
+            case ResultAck() | LogsAck():
                 self._ledger.acknowledged(message)
             case Task() | Cancel() | Reply() | Answer():
                 if _is_news(self._ledger, message):

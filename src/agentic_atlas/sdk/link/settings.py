@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from agentic_atlas.sdk.lines.outlet import Outlet
 from agentic_atlas.sdk.resources.measuring import Sample
 from agentic_atlas.sdk.resources.pausing import PauseRules
 from agentic_atlas.sdk.resources.sampling import Sampler
@@ -70,3 +71,5 @@ class Runtime:
     """When no new tasks are taken."""
     look: Callable[[Callable[[], float]], Callable[[], Sample]] = Sampler
     """Makes what looks at the process and its machine, of the clock; used on the link's thread only."""
+    outlet: Outlet | None = None
+    """Where the lines of the agent's log are that are to be sent; None: none are."""

@@ -28,6 +28,8 @@ from agentic_atlas.observe.logs import Log
 from agentic_atlas.protocol.messages import Answer, Limits, Outcome, Result, Task
 from agentic_atlas.sdk import forks
 from agentic_atlas.sdk.forms.typed import encode_output
+from agentic_atlas.sdk.lines.capture import of_process
+from agentic_atlas.sdk.lines.origin import CURRENT, SKILL_THREAD
 from agentic_atlas.sdk.ports import ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.execution import Yield
 from agentic_atlas.sdk.runner.failures import AttemptOutcome, canceled, ending_of, failed, from_handler, invalid_input
@@ -205,7 +207,7 @@ class Attempt:
                 given = self._yield()
                 return await self._in_thread(lambda: given.in_turn(function(**arguments), self._loop))
             case Kind.PROCESS:
-                call = self._process = ProcessCall(function, arguments)
+                call = self._process = ProcessCall(function, arguments, of_process(CURRENT.get()))
                 return await self._in_thread(lambda: encoded(call.run()))
 
     def _yield(self) -> Yield:
@@ -222,7 +224,7 @@ class Attempt:
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         """Run it in a thread, which nobody can cancel: only an agent that ends does not wait for it."""
-        name = f"atlas-skill-{self.skill.name}"
+        name = f"{SKILL_THREAD}{self.skill.name}"
         return await in_thread(lambda: forks.end_copy(function), name=name, give_up=lambda: self._left)
 
     def _reached(self, value: object) -> object:

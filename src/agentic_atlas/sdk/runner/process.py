@@ -22,6 +22,9 @@ from types import FrameType
 from typing import Final
 
 from agentic_atlas.errors import AtlasError
+from agentic_atlas.protocol.messages import LogLine
+from agentic_atlas.sdk.lines.capture import Wanted, captured
+from agentic_atlas.sdk.lines.line import fitting
 from agentic_atlas.sdk.text import describe
 
 NAME: Final = "atlas-skill"
@@ -45,13 +48,23 @@ class ProcessDied(AtlasError):
 class ProcessCall:
     """One call of a function in a process of its own; `run` blocks, the rest is safe from other threads."""
 
-    def __init__(self, function: Callable[..., object], arguments: dict[str, object]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., object],
+        arguments: dict[str, object],
+        hearing: tuple[Wanted, Callable[[LogLine], None]] | None = None,
+    ) -> None:
+        """Prepare; `hearing` is what of its log is wanted, and who is told each line."""
+        wanted: Wanted | None = None
+        self._tell: Callable[[LogLine], None] = _nobody
+        if hearing is not None:
+            wanted, self._tell = hearing
         self._lock = threading.Lock()
         self._stopped = self._to_be_ended = False
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._theirs: Connection[object, object] = theirs
-        self._process = context.Process(target=_child, args=(theirs, function, arguments), name=NAME)
+        self._process = context.Process(target=_child, args=(theirs, function, arguments, wanted), name=NAME)
 
     def run(self) -> object:
         """Start the process and return what the function returns, or raise what it raises.
@@ -120,16 +133,22 @@ class ProcessCall:
 
     def _receive(self) -> tuple[object] | BaseException:
         try:
-            while not self._ours.poll(_LOOK_EVERY):
-                if not self._process.is_alive() and not self._ours.poll():
-                    return self._died()
-            received: tuple[object] | BaseException = self._ours.recv()
+            while isinstance(received := self._next(), LogLine):
+                self._tell(received)
         except (EOFError, ConnectionError):
             self._wait()
             return self._died()
         except Exception as error:  # noqa: BLE001 - unpickling runs code of the user's types
             return ProcessDied(f"what it returned cannot be carried over: {describe(error)}")
-        return received
+        return self._died() if received is None else received
+
+    def _next(self) -> LogLine | tuple[object] | BaseException | None:
+        """Return what the process says next; None when it is gone."""
+        while not self._ours.poll(_LOOK_EVERY):
+            if not self._process.is_alive() and not self._ours.poll():
+                return None
+        said: LogLine | tuple[object] | BaseException = self._ours.recv()
+        return said
 
     def _died(self) -> ProcessDied:
         self._end_group()
@@ -155,20 +174,54 @@ def _signals_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _nobody(_: LogLine) -> None:
+    pass
+
+
+class _LinesToAgent:
+    """Says each log line of the process to its agent (`capture.Hearer`)."""
+
+    def __init__(self, connection: "Connection[object, object]") -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    @property
+    def copied(self) -> bool:
+        """Whether the skill has forked: whose line of the connection that is, is not known there."""
+        return os.getpid() != self._process
+
+    def tell(self, line: LogLine) -> None:
+        """Say a line; when the agent is gone, there is nobody to say it to."""
+        if not self.copied:
+            with self._lock, contextlib.suppress(OSError):
+                self._connection.send(fitting(line)[0])
+
+    def end(self, outcome: tuple[object] | BaseException) -> None:
+        """Say how it ended, after all lines."""
+        with self._lock:
+            try:
+                self._connection.send(outcome)
+            except Exception as error:  # noqa: BLE001 - pickling runs code of the user's types
+                self._connection.send(ProcessDied(f"what it returned cannot be carried over: {describe(error)}"))
+
+
 def _child(
-    connection: "Connection[object, object]", function: Callable[..., object], arguments: dict[str, object]
+    connection: "Connection[object, object]",
+    function: Callable[..., object],
+    arguments: dict[str, object],
+    wanted: Wanted | None,
 ) -> None:
     _stand_alone(connection)
     threading.Thread(target=_end_when_told, args=(connection,), daemon=True).start()
-    try:
-        outcome: tuple[object] | BaseException = (function(**arguments),)
-    except BaseException as error:  # noqa: BLE001 - whatever the user's function raises goes to the agent
-        error.add_note(f"in the skill's process:\n{traceback.format_exc()}")
-        outcome = _carried(error)
-    try:
-        connection.send(outcome)
-    except Exception as error:  # noqa: BLE001 - pickling runs code of the user's types
-        connection.send(ProcessDied(f"what it returned cannot be carried over: {describe(error)}"))
+    to_agent = _LinesToAgent(connection)
+    with contextlib.nullcontext() if wanted is None else captured(to_agent, wanted):
+        try:
+            outcome: tuple[object] | BaseException = (function(**arguments),)
+        except BaseException as error:  # noqa: BLE001 - whatever the user's function raises goes to the agent
+            error.add_note(f"in the skill's process:\n{traceback.format_exc()}")
+            outcome = _carried(error)
+    to_agent.end(outcome)
 
 
 def _stand_alone(connection: "Connection[object, object]") -> None:

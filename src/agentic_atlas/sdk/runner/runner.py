@@ -28,6 +28,8 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.forks import watch_for_copies
+from agentic_atlas.sdk.lines.origin import CURRENT, Origin
+from agentic_atlas.sdk.lines.outlet import Outlet
 from agentic_atlas.sdk.outlasting import outlasting
 from agentic_atlas.sdk.ports import Incoming, ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
@@ -60,6 +62,7 @@ class Runner:
         on_connected: Callable[[Welcome], None] | None = None,
         stop_grace: float = STOP_GRACE,
         monotonic: Callable[[], float] = time.monotonic,
+        outlet: Outlet | None = None,
     ) -> None:
         """Prepare; nothing runs before `run`.
 
@@ -70,12 +73,14 @@ class Runner:
             on_connected: told each `welcome`, on the loop.
             stop_grace: seconds a handler may take to stop.
             monotonic: a clock that never goes back, in seconds.
+            outlet: where what skills log goes; None: nowhere.
         """
         self._skills = skills
         self._concurrency = concurrency
         self._log = log
         self._on_connected = on_connected
         self._grace = stop_grace
+        self._outlet = outlet
         self.clock = ServerClock(monotonic)
         self._limits = Limits()
         self._loop = asyncio.get_running_loop()
@@ -219,16 +224,18 @@ class Runner:
 
     def _begin(self, attempt: Attempt) -> None:
         """Run an attempt in a copy of the program's context: what is delivered comes from the link's thread."""
-        running = self._run(attempt)
+        running, context = self._run(attempt), self._context.copy()
+        origin = Origin(attempt.task, self._outlet, home=threading.get_ident())
+        context.run(CURRENT.set, origin)
         try:
-            body = self._group.create_task(running, name=f"skill {attempt.skill.name}", context=self._context.copy())
+            body = self._group.create_task(running, name=f"skill {attempt.skill.name}", context=context)
         except BaseException as error:  # noqa: BLE001 - handlers can change the loop they run on, its tasks too
             running.close()
             self._log.error("fault", exc_info=error)
-            self._ended(attempt)
+            self._ended(attempt, origin)
             return
         # Not in `_run`: a task that is cancelled before its first step never gets there.
-        body.add_done_callback(lambda _: self._ended(attempt))
+        body.add_done_callback(lambda _: self._ended(attempt, origin))
 
     def _refusal(self, task: Task) -> RefuseReason | None:
         if self._draining or self._over.done():
@@ -260,8 +267,9 @@ class Runner:
         except BaseException as bug:  # noqa: BLE001 - one attempt must not take the others with it
             self._log.error("fault", exc_info=bug)
 
-    def _ended(self, attempt: Attempt) -> None:
+    def _ended(self, attempt: Attempt, origin: Origin) -> None:
         attempt.close()
+        origin.over = True
         del self._attempts[attempt.key]
         self._end_if_drained()
 

@@ -20,19 +20,17 @@ from msgspec import Raw
 from agentic_atlas.observe.logs import SOURCE, Log
 from agentic_atlas.protocol.messages import Event, EventKind, Limits, Task
 from agentic_atlas.sdk.ledger.attempts import notice
+from agentic_atlas.sdk.lines.line import plain_fields
 from agentic_atlas.sdk.ports import ToLink
 from agentic_atlas.sdk.text import describe, presentable, type_name
 
 LOG_BACKLOG: Final = 500
 """Most log lines of one attempt that wait; those after them are dropped and counted."""
-FIELDS: Final = 32
-"""Most fields of a log line."""
 
 _RESERVED = 100
 """Events of an attempt, of those it can have, that are left to what the SDK says of itself."""
 _LAST_WORDS = 2
 """Of these, those that are not for questions either."""
-_EXACT = 2**53
 
 
 class AttemptReports:
@@ -193,22 +191,6 @@ class TaskLog:
             local["exc_info"] = traceback
         getattr(self._log, level)(message, **self._names, **local)
         self._reports.log(level, message, kept)
-
-
-def plain_fields(fields: Mapping[str, object]) -> dict[str, object]:
-    """Return the fields of a log line as bounded JSON values: numbers and short texts stay, the rest is described."""
-    kept = list(fields.items())[:FIELDS]
-    return {presentable(name, 100): _plain(value) for name, value in kept}
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int) and not abs(value) > _EXACT:
-        return int(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return float(value)
-    return describe(value)
 
 
 def _encode(data: Mapping[str, object]) -> Raw:

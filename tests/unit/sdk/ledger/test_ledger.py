@@ -21,6 +21,10 @@ from agentic_atlas.protocol.messages import (
     Hello,
     InstanceInfo,
     Limits,
+    LogLine,
+    Logs,
+    LogsAck,
+    LogTerms,
     Outcome,
     Reaction,
     Refuse,
@@ -35,6 +39,8 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.ledger.ledger import Ledger
+from agentic_atlas.sdk.lines.flow import LogFlow
+from agentic_atlas.sdk.lines.ring import LogRing
 from agentic_atlas.sdk.ports import UnsaidQuestion
 
 BASE = Hello(1, InstanceInfo("i1"), [])
@@ -552,3 +558,25 @@ def test_in_hand_is_what_was_not_begun_what_runs_and_what_has_a_result() -> None
         ledger.say(Accept(name, 1))
     ledger.say(result("ended"))
     assert [one.task for one in ledger.attempts.in_hand({("runs", 1)})] == ["new", "runs", "ended"]
+
+
+def test_log_lines_go_when_nothing_else_does_and_are_acknowledged() -> None:
+    flow = LogFlow(LogRing(), lambda: 100.0)
+    ledger = Ledger(lines=flow)
+    line = LogLine(1.0, "info", "said", "logging")
+    flow.ring.add(line, 100)
+    assert ledger.next() is None
+    ledger.hello(BASE)
+    ledger.welcomed(Welcome("a", "o", "i1", 1, limits(), 10.0, 30.0, 0.0, logs=LogTerms()))
+    ledger.offer(task())
+    ledger.say(event())
+    assert isinstance(ledger.next(), Event)
+    logs = ledger.next()
+    assert logs == Logs(1, (line,))
+    assert ledger.next() is None
+    assert flow.owes
+    ledger.acknowledged(LogsAck(1))
+    assert not flow.owes
+    ledger.cut()
+    assert not flow.owes
+    Ledger().acknowledged(LogsAck(1))
