@@ -25,7 +25,7 @@ OF_USERS = ("sdk/skills/reports.py",)
 PASSED_ON = {"outcome": (2, "error")}
 """Functions that log what they are told: which argument is the name, and at what level."""
 TRACEBACK = "exc_info"
-OF_NAMES = {"names": {"skill"}, "told": {*_TOLD.values(), "of", "payload"}}
+OF_NAMES: dict[str, set[str]] = {"about": set(), "names": {"skill"}, "told": {*_TOLD.values(), "of", "payload"}}
 """What is in the dictionaries that are logged as fields, by how they are called, beside ids."""
 
 
@@ -62,7 +62,7 @@ def _fields(argument: ast.keyword) -> set[str]:
 
 
 def _is_log(receiver: ast.expr) -> bool:
-    return ast.unparse(receiver).rpartition(".")[2].removeprefix("_") == "log"
+    return ast.unparse(receiver).rpartition(".")[2].rpartition("_")[2] == "log"
 
 
 def _written(arguments: list[ast.expr]) -> str | None:

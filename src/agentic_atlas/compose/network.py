@@ -39,7 +39,9 @@ from agentic_atlas.compose.certificate import Certificate
 from agentic_atlas.compose.hashing import hashing
 from agentic_atlas.compose.restore import finish_restore, make_private
 from agentic_atlas.compose.sources import Entropy, SortableIds, machine_names, monotonic, python_environ, wall
+from agentic_atlas.compose.tracing import traced
 from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.observe.frames import Frames
 from agentic_atlas.observe.logs import Log
 from agentic_atlas.platform import app as platform
 from agentic_atlas.protocol.inside.messages import Identity
@@ -168,7 +170,13 @@ async def _running(
     try:
         believed = proxies if proxies else None
         server = http.HttpServer(
-            app, listening.socket, drain=settings.drain, crowd=crowd, log=log, tls=listening.tls, proxies=believed
+            traced(app, monotonic, log),
+            listening.socket,
+            drain=settings.drain,
+            crowd=crowd,
+            log=log,
+            tls=listening.tls,
+            proxies=believed,
         )
         server.refusal = platform.refusal
         loop = figures.LoopWatch(store.figures.gather)
@@ -206,10 +214,11 @@ async def _joined(
         settings=settings.router,
         log=log,
     )
-    told_router = ToldRouter(told(router.say, "to_router", log))
+    frames = Frames(log)
+    told_router = ToldRouter(told(router.say, "to_router", frames))
     engine = await build(settings, log, store, told_router, ring, ids, beside)
     door = RouterDoor(engine, log)
-    router.join(told(door.say, "to_backend", log))
+    router.join(told(door.say, "to_backend", frames))
     await engine.take_up()
     return engine, door, router
 

@@ -6,6 +6,10 @@ from agentic_atlas.observe.declared import LogEvent, declared
 
 ROUTER: Final[list[LogEvent]] = [
     *declared(
+        "trace",
+        ("token_verified", "A token is good, and its connection was taken; `token` is its id.", "token address"),
+    ),
+    *declared(
         "info",
         (
             "agent_connected",
@@ -95,6 +99,15 @@ BACKEND: Final[list[LogEvent]] = [
 ]
 
 PROCESS: Final[list[LogEvent]] = [
+    *declared(
+        "trace",
+        ("request_came", "Somebody asks for something.", "method path"),
+        (
+            "request_answered",
+            "A request was answered; `task` is the one that it has made or is about.",
+            "method path status took",
+        ),
+    ),
     *declared("debug", ("store_noted", "What the store wants to be known of itself.", "message")),
     *declared(
         "info",

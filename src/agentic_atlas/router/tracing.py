@@ -23,7 +23,9 @@ def traced(connect: Connect, log: "Log") -> Connect:
         return connect
 
     def taken(identity: Identity, transport: Transport) -> Receiver:
-        frames = Frames(log.bind(agent=identity.agent_id))
+        its_log = log.bind(agent=identity.agent_id)
+        its_log.trace("token_verified", token=identity.token_id, address=identity.address)
+        frames = Frames(its_log)
         receiver = connect(identity, cast("Transport", frames.sending(transport)))
         return cast("Receiver", frames.receiving(receiver))
 
@@ -36,11 +38,13 @@ class ToldRouter(NamedTuple):
     say: Callable[..., None]
 
 
-def told(say: Callable[..., None], direction: Direction, log: "Log") -> Callable[..., None]:
-    """Return what passes on what router and backend say, and tells of it, at level trace; else what was given."""
-    if not log.is_enabled_for(TRACE):
+def told(say: Callable[..., None], direction: Direction, frames: Frames) -> Callable[..., None]:
+    """Return what passes on what router and backend say, and tells of it, at level trace; else what was given.
+
+    `frames` is the same for both directions: what is said of a task in one is known in the other.
+    """
+    if not frames.log.is_enabled_for(TRACE):
         return say
-    frames = Frames(log)
 
     def passed(message: FromRouter | ToRouter) -> None:
         frames.tell(direction, encode(message))

@@ -1,5 +1,6 @@
 from typing import Any
 
+from agentic_atlas.observe.frames import Frames
 from agentic_atlas.protocol.inside.messages import Forget, Identity
 from agentic_atlas.router.tracing import told, traced
 from agentic_atlas.transport.receiver import Receiver
@@ -20,14 +21,14 @@ def test_every_message_of_a_connection_is_told_of_with_its_agent_and_goes_its_wa
     receiver.received(b'{"type":"hello","instance":{"id":"ins_1"}}')
     assert socket.sent == [b'{"type":"drain"}']
     assert len(heard.got) == 1
-    assert [line for _, line, _ in log.lines] == ["sent drain", "received hello"]
+    assert [line for _, line, _ in log.lines] == ["token_verified", "sent drain", "received hello"]
     assert log.ids == {"agent": "agt_1", "instance": "ins_1"}
 
 
 def test_what_is_said_inside_is_told_of_and_passed_on() -> None:
     said: list[object] = []
     log = Bound()
-    told(said.append, "to_router", log)(Forget("t1", 2))
+    told(said.append, "to_router", Frames(log))(Forget("t1", 2))
     assert said == [Forget("t1", 2)]
     ((level, line, fields),) = log.lines
     assert (level, line, fields["task"], fields["attempt"]) == ("trace", "to_router Forget", "t1", 2)
@@ -38,4 +39,4 @@ def test_at_any_other_level_nothing_is_wrapped() -> None:
         raise NotImplementedError
 
     assert traced(connect, Quiet()) is connect
-    assert told(connect, "to_router", Quiet()) is connect
+    assert told(connect, "to_router", Frames(Quiet())) is connect
