@@ -43,7 +43,7 @@ Read = Callable[[int], Awaitable[list[TaskEvent]]]
 """Reads the events after a number from the store: some of them at least."""
 
 
-class Moved(msgspec.Struct, frozen=True):
+class Moved(msgspec.Struct, frozen=True, gc=False):
     """What is counted of a task whose state has changed, or whose attempt was accepted: no payload is kept for it."""
 
     id: str

@@ -36,7 +36,7 @@ class StoreFigures:
             self._sizes.add(len(group.operations))
             self._groups.add(group.ended - group.began)
             self._commits.add(group.commit)
-            for what, at in group.operations:
+            for what, at in zip(group.operations, group.asked, strict=True):
                 _add(self._writes, what, group.ended - at)
 
     def samples(self) -> Iterator[SeriesSample]:

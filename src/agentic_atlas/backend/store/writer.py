@@ -95,15 +95,20 @@ WaitForLock: TypeAlias = Callable[[Connection, float], None]
 _Told: TypeAlias = Callable[[Sequence[_Queued], Sequence[object]], None]
 
 
-class GroupTimes(msgspec.Struct, frozen=True):
+_name = attrgetter("name")
+
+
+class GroupTimes(msgspec.Struct, frozen=True, gc=False):
     """When a group was written, by the writer's clock."""
 
     began: float
     ended: float
     commit: float
     """Seconds that its last commit took."""
-    operations: Sequence[tuple[str, float]]
-    """What each of them does, and when it was submitted."""
+    operations: Sequence[str]
+    """What each of them does."""
+    asked: Sequence[float]
+    """When each was submitted."""
 
 
 def named(query: Callable[..., object]) -> str:
@@ -308,8 +313,9 @@ class Writer:
 
     def _over(self, queued: Sequence[_Queued], results: Sequence[object]) -> None:
         self._here = True
-        asked = [(operation.name, at) for operation, _, at in queued]
-        self.times.append(GroupTimes(self._began, self._clock(), self._commit, asked))
+        operations, _, asked = zip(*queued, strict=True)
+        names = tuple(map(_name, operations))
+        self.times.append(GroupTimes(self._began, self._clock(), self._commit, names, asked))
         _settle(queued, results)
         self._call()
 
