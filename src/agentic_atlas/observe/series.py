@@ -99,7 +99,9 @@ INSTANCES: Final = _gauge(
 )
 SLOTS: Final = _gauge("atlas_slots", "Slots of connected instances: `used` or `free`.", "state")
 EVENT_STREAMS: Final = _gauge(
-    "atlas_event_streams", "Who follows something at this moment: the events of a `task`, or all `changes`.", "of"
+    "atlas_event_streams",
+    "Who follows something at this moment: the events of a `task`, all `changes`, or `logs`.",
+    "of",
 )
 
 # -- connections of agents
@@ -176,6 +178,16 @@ AUDIT_BROKEN: Final = _gauge(
     "atlas_audit_broken", "1 when the audit log was found broken since the start, which the log tells more of, else 0."
 )
 
+# -- logs of agents
+
+LOG_LINES_KEPT: Final = _counter("atlas_log_lines_kept_total", "Lines of agents' logs that were kept.")
+LOG_LINES_DROPPED: Final = _counter(
+    "atlas_log_lines_dropped_total", "Lines that agents said they dropped, for want of room."
+)
+LOGS_REFUSED: Final = _gauge(
+    "atlas_logs_refused", "1 while no line of agents' logs can be kept, which the server's log tells more of, else 0."
+)
+
 # -- the process
 
 LOOP_LAG: Final = _histogram("atlas_loop_lag_seconds", "By how much a timer of the event loop was late.")
@@ -203,6 +215,7 @@ GROUPS: Final[Mapping[str, tuple[Series, ...]]] = {
     "Agents' connections": (CONNECTIONS, CONNECTIONS_ENDED, HANDSHAKES_REFUSED, FRAMES, FRAME_BYTES, LEASES),
     "HTTP": (HTTP_REQUESTS, HTTP_CONNECTIONS),
     "The store": (*(STORE_GROUP, STORE_GROUP_TIME, STORE_COMMIT, STORE_WAITING, STORE_WRITE, STORE_READ, STORE_BYTES),),
+    "Logs of agents": (LOG_LINES_KEPT, LOG_LINES_DROPPED, LOGS_REFUSED),
     "What is watched over": (
         *(INVARIANTS_VIOLATED, INVARIANT_VIOLATIONS, OLDEST_RESULT, TOKEN_EXPIRY, TOKENS_IN_USE),
         *(AUDIT_ROWS, AUDIT_UNWRITTEN, AUDIT_BROKEN),

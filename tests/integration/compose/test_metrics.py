@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import structlog
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from agentic_atlas import Agent, AsyncClient
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.network import network
+from agentic_atlas.observe.logs import logger
 from agentic_atlas.observe.series import ALL, SeriesKind
 from agentic_atlas.settings import Settings
 
@@ -30,7 +30,7 @@ LATER = {"atlas_task_queue_seconds", "atlas_store_write_seconds", "atlas_loop_la
 async def working(folder: Path) -> AsyncIterator[tuple[str, str, AsyncClient]]:
     """Have a network in which an agent has done something; give its URL, its administrator's key and a client."""
     settings = Settings(data_dir=folder / "data", http_port=0, router_port=0)
-    async with network(settings, structlog.get_logger()) as up, asyncio.timeout(60):
+    async with network(settings, logger("error")) as up, asyncio.timeout(60):
         url, key = up.addresses.api_url, await machine.bootstrap(up.engine, "ada") or ""
         async with AsyncClient(url, api_key=key) as ada:
             await ada.agents.create("echo")

@@ -26,6 +26,7 @@ _OWNER: Final = 512
 _OWNERS: Final = 8 * 1024 * 1024
 """Bytes counted for a task of which it is remembered whose it is, and of all of these."""
 _MOST_GONE: Final = 10_000
+_MOST_INSTANCES: Final = 20_000
 
 _Became: TypeAlias = list[int | Exception]
 """What became of lines, once that is known: the number up to which all are kept, or why they are not."""
@@ -39,6 +40,7 @@ class LogBook:
         tail: those who watch them.
         trouble: code of the error because of which nothing can be kept at present; None: all is well.
         kept: how many lines were kept since the start.
+        dropped: how many agents have said since then that they dropped, for want of room.
     """
 
     def __init__(  # neighbours, each of its own kind
@@ -54,7 +56,7 @@ class LogBook:
         self.lines = lines
         self.tail = LogTail()
         self.trouble: str | None = None
-        self.kept = 0
+        self.kept = self.dropped = 0
         self._store = store
         self._changes = changes
         self._clock = clock
@@ -66,6 +68,7 @@ class LogBook:
         self._next = 0.0
         self._owners: Kept[str, TaskOwner] = Kept(_OWNERS)
         self._gone: dict[str, None] = {}
+        self._dropped: Kept[str, int] = Kept(_MOST_INSTANCES)
 
     async def keep(self, agent_id: str, instance_id: str, first: int, lines: Sequence[LogLine], dropped: int) -> int:
         """Keep those of these lines that are not kept yet, and return the number up to which all of the instance's are.
@@ -77,6 +80,7 @@ class LogBook:
         Raises:
             Unavailable: they can't be kept now; they come again.
         """
+        self._count_dropped(instance_id, first, dropped)
         became: _Became = []
         self._waiting.append((LogBatch(agent_id, instance_id, first, lines, dropped), became))
         async with self._turn:
@@ -107,6 +111,15 @@ class LogBook:
                 await self._tried(self._forget_gone())
             looks += 1
             await self._sleep(TRIM_EVERY)
+
+    def _count_dropped(self, instance_id: str, first: int, dropped: int) -> None:
+        """Count what was dropped since this instance was heard last."""
+        known = self._dropped.get(instance_id)
+        if known is None:
+            # All before its first line may be missing; of one that has said some to another process, that counted them.
+            known = 0 if first <= dropped + 1 else dropped
+        self.dropped += max(0, dropped - known)
+        self._dropped.keep(instance_id, dropped, 1)
 
     async def _keep_waiting(self) -> None:
         """Keep all that waits, in one commit."""

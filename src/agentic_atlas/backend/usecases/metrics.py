@@ -47,7 +47,7 @@ async def read(who: Principal, engine: Engine) -> list[SeriesSample]:
     """Return everything that `observe.series.GROUPS` lists, of all users together, as it is at this moment."""
     process = engine.server.samples() if engine.server else ()
     tokens = _tokens(tokens_in_use(engine.access.in_use(), engine.clock()))
-    return [*engine.outcomes.samples(), *_work(engine), *_watched(engine), *tokens, *process]
+    return [*engine.outcomes.samples(), *_work(engine), *_logs(engine), *_watched(engine), *tokens, *process]
 
 
 @use_case
@@ -96,6 +96,15 @@ def _work(engine: Engine) -> Iterator[SeriesSample]:
     yield SeriesSample(series.SLOTS, slots - used, ("free",))
     yield SeriesSample(series.EVENT_STREAMS, len(engine.watchers), ("task",))
     yield SeriesSample(series.EVENT_STREAMS, len(engine.changes), ("changes",))
+
+
+def _logs(engine: Engine) -> Iterator[SeriesSample]:
+    """What is kept of agents' logs; nothing where none are."""
+    if engine.logs is not None:
+        yield SeriesSample(series.LOG_LINES_KEPT, engine.logs.kept)
+        yield SeriesSample(series.LOG_LINES_DROPPED, engine.logs.dropped)
+        yield SeriesSample(series.LOGS_REFUSED, int(engine.logs.trouble is not None))
+        yield SeriesSample(series.EVENT_STREAMS, len(engine.logs.tail), ("logs",))
 
 
 def _watched(engine: Engine) -> Iterator[SeriesSample]:

@@ -149,3 +149,18 @@ async def test_the_router_is_told_up_to_which_number_lines_are_kept() -> None:
     lines.failing = Unavailable("no")
     await asked.keep(Logged(instance, 3, (line("c"),)))
     assert network.router.all(LogsKept) == [LogsKept(instance, 2), LogsKept(instance, 2)]
+
+
+async def test_what_agents_say_that_they_dropped_is_counted_once() -> None:
+    network, lines = Network(), HeldLogs()
+    logs = book(network, lines)
+    for instance, first, dropped in (
+        ("ins_1", 1, 0),
+        ("ins_1", 5, 3),
+        ("ins_1", 5, 3),  # the same again, for its acknowledgement was lost
+        ("ins_2", 8, 7),  # it has dropped all before
+        ("ins_3", 900, 20),  # heard by another process before this one
+        ("ins_3", 910, 25),
+    ):
+        await logs.keep("agent_1", instance, first, [line(f"{first}")], dropped)
+    assert (logs.kept, logs.dropped) == (5, 3 + 7 + 5)
