@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         RefusedInstance,
         SecondInstance,
     )
+    from agentic_atlas.protocol.caller.resources import ResourceHistory
 
 
 def show_list(*, utc: Utc = False, iso: Iso = False, json: Json = False) -> None:
@@ -56,21 +57,29 @@ def show_one(
     iso: Iso = False,
     json: Json = False,
 ) -> None:
-    """Show an agent: what its skills take, how to call them, and its instances."""
+    """Show an agent: what its skills take, how to call them, and its instances with what they took in the last hour.
+
+    What they took in other times is in `atlas agents resources`.
+    """
 
     from agentic_atlas.cli import explain
+    from agentic_atlas.cli.resources import print_curves
 
-    async def work() -> AgentInfo:
+    async def work() -> tuple[AgentInfo, ResourceHistory | None]:
         async with connection.connect() as atlas:
-            return await explain.agent_of(atlas, agent)
+            found = await explain.agent_of(atlas, agent)
+            curves = bool(found.instances) and not json and skill is None
+            return found, await atlas.agents.resources(agent) if curves else None
 
-    found = connection.run(work())
+    found, history = connection.run(work())
     if skill is not None:
         _show_skill(agent, found, skill, json=json)
     elif json:
         output.document(found)
     else:
         _print(agent, found, times.clock(utc=utc, iso=iso), every=every)
+        if history is not None:
+            print_curves(history, [one.id for one in found.instances if one.online or every])
 
 
 def disable(*, agent: AgentName, json: Json = False) -> None:
@@ -205,7 +214,7 @@ def _print_instances(agent: AgentInfo, clock: TimeFormat, *, every: bool) -> Non
         output.say("")
         columns = (
             *("instance", "online", "slots", "cpu", "memory", "host", "process", "runtime", "connected", "address"),
-            *("token ends", "token by", "runs"),
+            *("token ends", "token by", "takes none for", "runs"),
         )
         rows = [_instance_row(instance, clock) for instance in shown]
         warned = [place for place, instance in enumerate(shown) if _ends_soon(instance, clock)]
@@ -237,6 +246,8 @@ def _refused(refused: RefusedInstance, clock: TimeFormat) -> str:
 
 
 def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]:
+    from agentic_atlas.cli.resources import HELD_UP, size
+
     online = "yes" if instance.online else "no"
     process = str(instance.pid or "")
     connected = clock.short(instance.connected_at)
@@ -245,7 +256,7 @@ def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]
         online,
         f"{instance.slots_used} of {instance.concurrency}",
         "" if instance.cpu is None else f"{instance.cpu:.0f} %",
-        "" if instance.memory_bytes is None else _size(instance.memory_bytes),
+        "" if instance.memory_bytes is None else size(instance.memory_bytes),
         instance.host,
         process,
         instance.runtime,
@@ -253,12 +264,9 @@ def _instance_row(instance: AgentInstance, clock: TimeFormat) -> tuple[str, ...]
         instance.address,
         clock.short(instance.token_ends_at),
         instance.token_made_by,
+        HELD_UP.get(instance.holdup or "", ""),
         " ".join(f"{task.skill}:{task.id}" for task in instance.tasks),
     )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1_000_000:,.0f} MB"
 
 
 def _ends_soon(instance: AgentInstance, clock: TimeFormat) -> bool:

@@ -50,6 +50,7 @@ ATLAS = CommandGroup(
             {
                 "list": Command("agents:show_list", "List the agents, with their status."),
                 "show": Command("agents:show_one", "Show an agent with its skills and instances."),
+                "resources": Command("resources:show", "Show what an agent's processes took over time."),
                 "share": Command("sharing:share", "Let others call or manage an agent of yours."),
                 "unshare": Command("sharing:unshare", "Let others call or manage an agent no more."),
                 "disable": Command("agents:disable", "Disconnect an agent, and let it in no more until it is enabled."),
@@ -133,6 +134,7 @@ ATLAS = CommandGroup(
             "attention:show", "Show what needs you: questions, tokens that end, agents that are gone."
         ),
         "logs": Command("logs:show", "Show what agents say in their logs, and go on as they say more."),
+        "top": Command("top:show", "Show all processes of your agents with what they take, live."),
         "trace": Command("trace:show", "Show a task with all that called it and that it called."),
         "stats": Command("stats:show", "Show how many tasks ended how, how long they took, and why they failed."),
         "tasks": CommandGroup(

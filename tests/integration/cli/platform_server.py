@@ -13,6 +13,7 @@ from agentic_atlas.protocol.caller.agents import AgentInfo, NewToken, RevokedTok
 from agentic_atlas.protocol.caller.attention import AttentionItem
 from agentic_atlas.protocol.caller.logs import LogInfo
 from agentic_atlas.protocol.caller.people import ApiKeyInfo, GroupInfo, NewApiKey, SigningKeyInfo, WhoAmI
+from agentic_atlas.protocol.caller.resources import Fleet, ResourceHistory
 from agentic_atlas.protocol.caller.statistics import StatisticsInfo
 from agentic_atlas.protocol.caller.tasks import TaskInfo, TaskSummary
 from agentic_atlas.protocol.caller.traces import TraceInfo
@@ -67,6 +68,8 @@ class Platform:
     """Whether the key is good for a look at an agent."""
     groups: dict[str, list[str]] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
+    history: dict[str, Any] = field(default_factory=dict)
+    fleet: dict[str, Any] = field(default_factory=dict)
     attention: list[dict[str, Any]] = field(default_factory=list)
     trace: dict[str, Any] = field(default_factory=dict)
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -95,9 +98,15 @@ class Platform:
             "backups": self._backups,
             "attention": lambda *_: Answer({"items": [answer(AttentionItem, **one) for one in self.attention]}),
             "logs": self._logs,
+            "resources": self._resources,
             "statistics": lambda *_: Answer(answer(StatisticsInfo, **self.statistics)),
         }
         return routes[first](asked, rest)
+
+    def _resources(self, asked: Asked, rest: list[str]) -> Answer:
+        if rest:
+            return Answer(answer(ResourceHistory, **{"since": AT, "until": AT, "step": 60, **self.history}))
+        return Answer(answer(Fleet, **{"at": AT, **self.fleet}))
 
     def add_agent(self, name: str = "hello", *skills: dict[str, Any], **more: object) -> None:
         self.agents[name] = answer(AgentInfo, name=name, full_name=f"ada/{name}", skills=list(skills), **more)

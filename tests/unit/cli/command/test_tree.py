@@ -16,7 +16,7 @@ from tests.integration.cli.commands import items, offered
     [
         ("", list(ATLAS.commands)),
         ("ta", ["tasks"]),
-        ("agents ", ["list", "show", "share", "unshare", "disable", "enable", "rename", "delete"]),
+        ("agents ", ["list", "show", "resources", "share", "unshare", "disable", "enable", "rename", "delete"]),
         ("tasks wa", ["watch"]),
         ("tasks watch x --af", ["--after"]),
         ("tasks list --state fa", ["failed"]),
