@@ -20,6 +20,8 @@ from agentic_atlas.errors import InvalidInput
 
 LOOKED_THROUGH: Final = 128 * 1024 * 1024
 """Bytes of blocks that are looked through for one page: some tenths of a second."""
+OTHER_LETTERS: Final = 4
+"""Of a text without a letter of ASCII such a part of these is looked through: its capitals are found in Python."""
 _FIRST: Final = 4
 _MOST: Final = 64
 """Blocks that are opened at once: few first, for the newest may be all that is wanted."""
@@ -54,6 +56,8 @@ def search(
     waiting: list[tuple[Key, FoundLine]] = []
     found: list[tuple[Key, FoundLine]] = []
     looked, last = 0, end[0]
+    if which.text and not _in_ascii(as_json(which.text)):
+        most_bytes //= OTHER_LETTERS
     for some in _growing(blocks):
         newest = some[0].last_at
         _take(waiting, found, limit, newest)
@@ -129,8 +133,8 @@ def _lines(
     connection: Connection, blocks: Sequence[_Block], which: LogFilter, sight: LogSight
 ) -> Iterator[tuple[Key, FoundLine]]:
     """Yield the lines of blocks that fit and are seen."""
-    part = _searched(which.text)
-    texts, values = _likes(part)
+    wanted = as_json(which.text.lower())
+    texts, values = _likes(_in_ascii(wanted))
     marks = ", ".join("?" * len(blocks))
     rows = connection.exec_driver_sql(
         "SELECT b.id, b.agent_id, b.instance_id, c.lines, c.tasks FROM contents c JOIN blocks b ON b.id = c.block_id "  # noqa: S608  # of our own words
@@ -138,20 +142,22 @@ def _lines(
         (*(block.id for block in blocks), *values),
     )
     for block_id, agent_id, instance_id, text, tasks in rows:
+        if wanted not in text.lower():
+            continue
         owners: dict[str, tuple[str, str]] = {}
         if sight.managed is not None and agent_id not in sight.managed:
             owners = {task: (owner, caller) for task, owner, caller in map(json.loads, filter(None, tasks.split("\n")))}
         for written in text.split("\n"):
-            if not written or (part and part not in written.lower()):
+            if not written or wanted not in written.lower():
                 continue
             line = _decode(written)
             if which.fits(line) and sight.sees(agent_id, line, owners.get(line.task)):
                 yield (line.at, block_id, line.n), FoundLine(agent_id, instance_id, line)
 
 
-def _searched(text: str) -> str:
-    """Return what SQLite can look for of a text, as JSON has it: the longest part in ASCII, whose capitals it knows."""
-    return max(_ASCII.findall(as_json(text.lower())), key=len, default="")
+def _in_ascii(text: str) -> str:
+    """Return what SQLite can look for of a text: the longest part of it in ASCII, of which alone it knows capitals."""
+    return max(_ASCII.findall(text), key=len, default="")
 
 
 def _likes(part: str) -> tuple[str, tuple[str, ...]]:
