@@ -60,13 +60,16 @@ class Health(msgspec.Struct):
     """How many violations there are now, of each kind."""
     violations: Mapping[Invariant, int]
     """How many there were since the start."""
+    agent_logs: str
+    """`kept`, or the code of the error because of which lines of agents' logs are not kept at present. No task is
+    touched by that, and the status stays."""
 
 
 @routes.at("GET", "/healthz", answers=Health)
 async def health(application: Application) -> Response:
     """The process is alive; and whether something in it hangs."""
     now = await system.figures(None, application)
-    return json(Health("ok" if now.well else "degraded", __version__, now.lasting, now.ever))
+    return json(Health("ok" if now.well else "degraded", __version__, now.lasting, now.ever, now.logs or "kept"))
 
 
 @routes.at("GET", "/metrics", text=MEDIA_TYPE)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from agentic_atlas.errors import Unavailable
 from agentic_atlas.protocol.messages import LogLine
 from tests.integration.api.network import Api, api
 
@@ -70,3 +75,19 @@ async def test_a_stream_begins_with_the_last_lines_and_goes_on(tmp_path: Path) -
         ]
         page = (await atlas.admin.get("/api/v1/logs/stream?last=2", headers={"Accept": "application/json"})).json()
         assert [line["message"] for line in page["items"]] == ["d", "c"]
+
+
+async def test_while_lines_cannot_be_kept_health_says_so_and_stays_well(tmp_path: Path) -> None:
+    async with api(tmp_path) as atlas:
+        await atlas.admin.post("/api/v1/agents", json={"name": "hello"})
+        assert (await atlas.anonymous.get("/healthz")).json()["agent_logs"] == "kept"
+        with closing(sqlite3.connect(tmp_path / "logs.sqlite3")) as other:
+            other.execute("CREATE TABLE theirs (x)")
+        with pytest.raises(Unavailable):
+            await keep(atlas, "hello", 1, "a")
+        health = (await atlas.anonymous.get("/healthz")).json()
+        assert (health["status"], health["agent_logs"]) == ("ok", "store_unavailable")
+        metrics = (await atlas.admin.get("/metrics")).text
+        assert "atlas_logs_refused 1" in metrics
+        refused = await atlas.admin.get("/api/v1/logs")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")

@@ -23,6 +23,8 @@ class Figures(msgspec.Struct, frozen=True):
     """How many violations there are now, of each kind."""
     ever: Mapping[Invariant, int]
     """How many there were since the start."""
+    logs: str | None
+    """Code of the error because of which lines of agents' logs are not kept at present; None: they are."""
 
 
 @use_case
@@ -42,7 +44,8 @@ async def figures(who: Principal | None, engine: Engine) -> Figures:
     """Return what is so at this moment."""
     findings = engine.monitor.findings
     ever = {invariant: findings.ever[invariant] for invariant in Invariant}
-    return Figures(engine.monitor.content, findings.now(), ever)
+    logs = "logs_not_kept" if engine.logs is None else engine.logs.trouble
+    return Figures(engine.monitor.content, findings.now(), ever, logs)
 
 
 @use_case
