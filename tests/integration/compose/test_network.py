@@ -13,9 +13,10 @@ from agentic_atlas import AsyncClient
 from agentic_atlas.backend.engine.engine import EngineSettings
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.cli import up
-from agentic_atlas.compose.network import network
-from agentic_atlas.errors import ConfigurationError
+from agentic_atlas.compose.network import LOGS, network
+from agentic_atlas.errors import ConfigurationError, Unavailable
 from agentic_atlas.observe.logs import logger
+from agentic_atlas.protocol.messages import LogLine
 from agentic_atlas.sdk.client.http import Sources
 from agentic_atlas.settings import Settings
 
@@ -46,6 +47,29 @@ async def test_a_client_that_asks_too_often_waits_and_gets_all_its_answers(tmp_p
         assert {one.result().user.name for one in asked} == {"ada"}
         assert len(waited) >= 15
         assert all(1.0 <= seconds <= 1.5 for seconds in waited)
+
+
+@pytest.mark.parametrize("spoilt", [b"no database" * 1_000, None])
+async def test_a_file_of_logs_that_cannot_be_used_ends_no_network(tmp_path: Path, spoilt: bytes | None) -> None:
+    """Damaged, or a folder in its place."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    (folder / LOGS).mkdir() if spoilt is None else (folder / LOGS).write_bytes(spoilt)
+    async with network(settings(tmp_path), logger("error")) as running:
+        url, key = running.addresses.api_url, await machine.bootstrap(running.engine, "ada")
+        async with AsyncClient(url, api_key=key) as ada:
+            await ada.agents.create("hello")
+            book, agent = running.engine.logs, (await running.engine.store.agents.by_name("ada", "hello"))
+            assert book is not None
+            assert agent is not None
+            lines = [LogLine(running.engine.clock(), "info", "a line", "logging")]
+            if spoilt is None:
+                with pytest.raises(Unavailable):
+                    await book.keep(agent.id, "ins_1", 1, lines, 0)
+            else:
+                assert await book.keep(agent.id, "ins_1", 1, lines, 0) == 1
+                assert [one.message async for one in ada.logs.list()] == ["a line"]
+                assert (folder / f"{LOGS}.damaged").read_bytes() == spoilt
 
 
 async def test_a_credentials_file_that_others_can_read_is_told_before_anything_is_made(

@@ -19,9 +19,9 @@ from agentic_atlas.protocol.messages import LogLine
 GATHER: Final = 0.02
 """Seconds from one commit to the next: what comes meanwhile shares it."""
 TRIM_EVERY: Final = 10.0
-"""Seconds between two looks at whether there is too much."""
+"""Seconds between two looks at whether there is too much, while lines come."""
 LOOK_EVERY: Final = 360
-"""So many of these between two looks for lines of agents that are gone."""
+"""So many of these between two looks for what is too old, and for lines of agents that are gone."""
 _OWNER: Final = 512
 _OWNERS: Final = 8 * 1024 * 1024
 """Bytes counted for a task of which it is remembered whose it is, and of all of these."""
@@ -104,9 +104,11 @@ class LogBook:
 
     async def run(self) -> None:
         """Remove what is too much or too old, until cancelled."""
-        looks = 0
+        looks, kept = 0, 0
         while True:
-            await self._tried(self._trim())
+            if self.kept != kept or looks % LOOK_EVERY == 0:
+                kept = self.kept
+                await self._tried(self._trim())
             if looks % LOOK_EVERY == 0:
                 await self._tried(self._forget_gone())
             looks += 1

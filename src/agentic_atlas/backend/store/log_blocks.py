@@ -41,6 +41,8 @@ _SCHEMA: Final = (
     # All that is asked of a block before it is opened: of millions of lines these are a few megabytes.
     "CREATE INDEX IF NOT EXISTS blocks_by_time ON blocks (last_at, id, agent_id, first_at, levels, size)",
     "CREATE INDEX IF NOT EXISTS blocks_by_agent ON blocks (agent_id, last_at, id, first_at, levels, size)",
+    # Text and no blob, in which `LIKE` finds nothing where SQLite is built so, as Debian does
+    # (SQLITE_LIKE_DOESNT_MATCH_BLOBS).
     "CREATE TABLE IF NOT EXISTS contents (block_id INTEGER PRIMARY KEY, lines TEXT NOT NULL, tasks TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS task_blocks (task_id TEXT NOT NULL, block_id INTEGER NOT NULL, "
     "PRIMARY KEY (task_id, block_id)) WITHOUT ROWID",
