@@ -7,11 +7,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from agentic_atlas.backend.domain.statistics import DAY, HOUR, MINUTE, beginning
 from agentic_atlas.backend.rights import Visible
 from agentic_atlas.backend.store.database import open_store
 from tests.conformance.store.samples import ADA, BOB, LIBRARY, NOW, Numbered
-from tests.conformance.store.test_statistics import furnish, keep
+from tests.conformance.store.test_statistics import check, furnish, keep
 
 
 def kept(path: Path) -> dict[int, tuple[int, int]]:
@@ -39,6 +41,23 @@ async def test_minutes_become_hours_and_days_and_all_are_forgotten_in_their_time
         ):
             await store.statistics.roll(first + hours * HOUR)
             assert kept(path) == spans, hours
+
+
+@pytest.mark.parametrize("stopped", [25, 26.2, 37])
+async def test_what_was_not_added_up_when_a_server_ended_is_no_less_weeks_later(tmp_path: Path, stopped: float) -> None:
+    path, first, chance = tmp_path / "atlas.db", beginning(NOW, DAY), random.Random(stopped)
+    now = first + 20 * DAY + 5 * HOUR
+    async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
+        await furnish(store)
+        for number in range(50):
+            await keep(store, number, first + chance.uniform(0, 3 * DAY), chance)
+            await keep(store, 50 + number, now - chance.uniform(0, 10 * DAY), chance)
+        await store.statistics.roll(first + stopped * HOUR)
+    for _ in range(2):
+        async with open_store(path, clock=lambda: NOW, ids=Numbered()) as store:
+            await store.statistics.roll(now)
+            await check(store, first, now, (DAY,))
+            await check(store, now - 7 * DAY, now, (HOUR,))
 
 
 async def test_what_ended_while_nobody_counted_is_added_up_like_all_else(tmp_path: Path) -> None:

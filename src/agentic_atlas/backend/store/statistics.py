@@ -12,6 +12,7 @@ name of each user. However many tasks there were, a month is then a few dozen ro
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, partial
+from math import inf
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -114,7 +115,10 @@ class SqlStatistics:
         """See the port."""
         end, recent = beginning(now, MINUTE), beginning(now - MINUTES_KEPT, HOUR)
         if self._through is None or self._through < recent:
-            await self._fill(HOUR, await self._counted_through(now), recent)
+            counted, old = await self._counted_through(now), beginning(now - HOURS_KEPT, DAY)
+            # Of days so long ago no hour would be kept: they are counted as such, with what was not added up of them.
+            await self._fill(DAY, beginning(min(counted, await self._readers.run(_first_of_no_day)), DAY), old)
+            await self._fill(HOUR, max(counted, old), recent)
             looked = recent
         else:
             looked = max(min(self._through, end) - LOOKED_BACK, recent)
@@ -127,7 +131,7 @@ class SqlStatistics:
             await self._fill(MINUTE, hour, hour + HOUR)
             await self._add_up(MINUTE, HOUR, hour)
         today = beginning(recent, DAY)
-        while (later := await self._readers.run(_first_hour_of_no_day)) is not None and later < today:
+        while (later := await self._readers.run(_first_of_no_day)) < today:
             await self._add_up(HOUR, DAY, beginning(later, DAY))
         await self._forget(HOUR, beginning(now, HOUR) - HOURS_KEPT)
         await self._forget(DAY, beginning(now, DAY) - DAYS_KEPT)
@@ -159,18 +163,23 @@ class SqlStatistics:
         """Count anew each span between these in which more tasks ended than were counted."""
         for start in await self._readers.run(partial(_missing, span=span, since=since, until=until)):
             rows = await self._readers.run(partial(_counted, span=span, start=start))
-            await self._writer.submit(statement(partial(_replace, spans=(MINUTE, span), start=start, rows=rows)))
+            await self._writer.submit(statement(partial(_replace, spans=_through(span), start=start, rows=rows)))
 
     async def _add_up(self, spans: int, into: int, start: int) -> None:
         """Store the counts of an hour in place of its minutes', or those of a day beside its hours'."""
         rows = await self._readers.run(partial(_added_up, spans=spans, into=into, start=start))
-        replaced = (MINUTE, HOUR) if into == HOUR else (DAY,)
+        replaced = _through(HOUR) if into == HOUR else (DAY,)
         await self._writer.submit(statement(partial(_replace, spans=replaced, start=start, rows=rows)))
 
     async def _forget(self, span: int, before: int) -> None:
         """Forget spans one by one: tasks are written in between."""
         while (start := await self._readers.run(partial(_first, span=span))) is not None and start < before:
             await self._writer.submit(statement(partial(_replace, spans=(span,), start=start, rows=())))
+
+
+def _through(span: int) -> Sequence[int]:
+    """All spans up to this one."""
+    return [one for one in (MINUTE, HOUR, DAY) if one <= span]
 
 
 def _missing(connection: Connection, span: int, since: int, until: int) -> list[int]:
@@ -189,7 +198,7 @@ def _missing(connection: Connection, span: int, since: int, until: int) -> list[
     while (following := connection.scalar(_next_end(start, until))) is not None:
         start = beginning(following, span)
         number = connection.scalar(select(func.count()).where(*_within(_t.ended_at, start, start + span)))
-        if (number or 0) > there.get(start, 0) and (span == HOUR or beginning(start, HOUR) not in hours):
+        if (number or 0) > there.get(start, 0) and (span > MINUTE or beginning(start, HOUR) not in hours):
             found.append(start)
         start += span
     return found
@@ -225,9 +234,11 @@ def _first(connection: Connection, span: int) -> int | None:
     return _edge(connection, span, func.min(_s.start))
 
 
-def _first_hour_of_no_day(connection: Connection) -> int | None:
-    """The first hour behind the last day that was added up: days are, in their order."""
-    return _edge(connection, HOUR, func.min(_s.start), _s.start >= _days_end(connection))
+def _first_of_no_day(connection: Connection) -> float:
+    """The first hour or minute behind the last day that was added up: days are, in their order."""
+    behind = _s.start >= _days_end(connection)
+    firsts = [_edge(connection, span, func.min(_s.start), behind) for span in (MINUTE, HOUR)]
+    return min((start for start in firsts if start is not None), default=inf)
 
 
 def _days_end(connection: Connection) -> int:
@@ -277,8 +288,8 @@ def _add(counter: Counter[T], counts: Iterable[tuple[T, int]]) -> None:
 
 def _replace(connection: Connection, spans: Sequence[int], start: int, rows: Sequence[Mapping[str, object]]) -> None:
     """Store the rows of a span in place of all that is stored of these in it."""
-    for span in set(spans):
-        length = max(spans)
+    length = max(spans)
+    for span in spans:
         connection.execute(delete(statistics).where(_s.span == span, *_within(_s.start, start, start + length)))
     if rows:
         connection.execute(insert(statistics), rows)
