@@ -1,5 +1,6 @@
 """Routes for machines: keys, health, readiness. No credentials needed, but for what has names."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from http import HTTPStatus
@@ -75,7 +76,7 @@ async def health(application: Application) -> Response:
 @routes.at("GET", "/metrics", text=MEDIA_TYPE)
 async def scrape(application: Application, who: Principal) -> Response:
     """What the whole network does, for Prometheus in its text format 0.0.4; administrators only."""
-    return _told(ALL, await metrics.read(who, application))
+    return await _told(ALL, await metrics.read(who, application))
 
 
 @routes.at("GET", "/metrics/agents", text=MEDIA_TYPE)
@@ -84,7 +85,7 @@ async def scrape_agents(application: Application, who: Principal) -> Response:
 
     A series for each agent whose tokens one may see; the 200 whose tokens end first.
     """
-    return _told(WITH_NAMES, await metrics.token_ends(who, application))
+    return await _told(WITH_NAMES, await metrics.token_ends(who, application))
 
 
 @routes.at("GET", "/readyz", answers=Readiness)
@@ -94,5 +95,7 @@ async def ready(application: Application) -> Response:
     return json(Readiness("ready"))
 
 
-def _told(declared: Sequence[Series], samples: Sequence[SeriesSample]) -> Response:
-    return Response(fields=[("content-type", MEDIA_TYPE)], body=exposition(declared, samples))
+async def _told(declared: Sequence[Series], samples: Sequence[SeriesSample]) -> Response:
+    # Thousands of lines take tens of milliseconds, in which nobody should wait for the loop.
+    body = await asyncio.to_thread(exposition, declared, samples)
+    return Response(fields=[("content-type", MEDIA_TYPE)], body=body)

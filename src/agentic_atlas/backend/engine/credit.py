@@ -11,7 +11,7 @@ for tasks that are being claimed. So nobody is given more than was granted, what
 Reservations belong to the instance: one that comes back meanwhile still has the task before it that is claimed for it.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -417,12 +417,28 @@ class Credits:
     def usage(self, agent_id: str) -> Sequence[Usage]:
         """Return the agent's connected instances, with the slots of each that are taken."""
         now = self._clock()
-        return [_usage(one, now) for one in self._accounts(agent_id)]
+        return [
+            Usage(
+                one.instance.instance_id,
+                one.slots - one.left,
+                one.slots,
+                one.holdup is Holdup.DRAINING,
+                max(0.0, now - one.heard_at),
+                one.holdup,
+                one.beat,
+            )
+            for one in self._accounts(agent_id)
+        ]
 
-    def everyone(self) -> Sequence[Usage]:
-        """Return the same of all agents."""
-        now = self._clock()
-        return [_usage(one, now) for accounts in self._agents.values() for one in accounts.values()]
+    def totals(self) -> tuple[Counter[Holdup | None], int, int]:
+        """Return how many instances of all agents are held up by what, how many slots they have taken, and have."""
+        held_up: Counter[Holdup | None] = Counter()
+        used = slots = 0
+        for accounts in self._agents.values():
+            for one in accounts.values():
+                held_up[one.holdup] += 1
+                used, slots = used + one.slots - one.left, slots + one.slots
+        return held_up, used, slots
 
     def awaits(self, agent_id: str, instance_id: str) -> float | None:
         """Return for how many seconds more the instance's attempts wait for it; None while it is connected."""
@@ -466,18 +482,6 @@ class Credits:
             self.instances.expected.discard(instance.agent_id)
         self.noticed(instance.agent_id)
         return account
-
-
-def _usage(account: _Account, now: float) -> Usage:
-    return Usage(
-        account.instance.instance_id,
-        account.slots - account.left,
-        account.slots,
-        account.holdup is Holdup.DRAINING,
-        max(0.0, now - account.heard_at),
-        account.holdup,
-        account.beat,
-    )
 
 
 def _load(account: _Account) -> tuple[float, int]:

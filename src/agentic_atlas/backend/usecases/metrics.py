@@ -1,6 +1,5 @@
 """What Prometheus reads: what a network does and how it is, gathered anew for each scrape from what is known anyway."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from itertools import product
@@ -81,17 +80,16 @@ def tokens_in_use(held: Collection[AgentToken], now: float) -> TokensInUse:
 
 def _work(engine: Engine) -> Iterator[SeriesSample]:
     """What is open, and who could do it."""
-    census, instances = engine.dispatcher.census, engine.credit.everyone()
+    census = engine.dispatcher.census
+    held_up, used, slots = engine.credit.totals()
     for state, number in census.states().items():
         yield SeriesSample(series.OPEN_TASKS, number, (state.value,))
     yield SeriesSample(series.QUEUES, len(census.queues.agents()))
     yield SeriesSample(series.QUEUE_LONGEST, census.queues.longest())
     oldest = census.queues.oldest()
     yield SeriesSample(series.QUEUE_OLDEST, 0.0 if oldest is None else max(0.0, engine.clock() - oldest))
-    held_up = Counter(one.holdup for one in instances)
     for holdup in (None, *Holdup):
         yield SeriesSample(series.INSTANCES, held_up[holdup], ("none" if holdup is None else holdup.value,))
-    used, slots = sum(one.used for one in instances), sum(one.slots for one in instances)
     yield SeriesSample(series.SLOTS, used, ("used",))
     yield SeriesSample(series.SLOTS, slots - used, ("free",))
     yield SeriesSample(series.EVENT_STREAMS, len(engine.watchers), ("task",))

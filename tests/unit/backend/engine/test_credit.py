@@ -360,3 +360,16 @@ def test_free_slots_count_before_the_load_of_a_machine() -> None:
     slot = credits.reserve("agt")
     assert slot is not None
     assert slot.instance_id == "b"
+
+
+def test_instances_and_slots_of_all_agents_are_counted_together() -> None:
+    credit = Credits(lambda: 0.0)
+    assert credit.totals() == (Counter(), 0, 0)
+    first, second = InstanceRef("agt_1", "ins_1", 1), InstanceRef("agt_2", "ins_2", 1)
+    credit.granted(Credit(first, 3, 3))
+    credit.granted(Credit(second, 2, 2, Holdup.DRAINING))
+    slot = credit.reserve("agt_1")
+    assert slot == first
+    assert credit.totals() == (Counter({None: 1, Holdup.DRAINING: 1}), 1, 5)
+    credit.departed(Departed(second, 0.0, 30.0, expected=True))
+    assert credit.totals() == (Counter({None: 1}), 1, 3)
