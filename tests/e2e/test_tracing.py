@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from agentic_atlas.observe.declared import IDS
+from agentic_atlas.observe.events import LINES
 from tests.e2e.processes import Platform
 
 AGENT = """
@@ -62,6 +64,15 @@ def shown(whose: str, line: dict[str, Any]) -> str:
     if what == "message_passed":
         what = line["message"] + (f" of {line['of']}" if "of" in line else "")
     return f"{whose}: {what}"
+
+
+def test_no_line_says_anything_that_is_not_declared(said: tuple[str, list[Said], str]) -> None:
+    always = {"event", "level", "timestamp", "message", "exception", *IDS}
+    for whose, line in said[1]:
+        known = LINES.get(line["event"])
+        assert known is not None, (whose, line)
+        assert line["level"] == known.level
+        assert set(line) - always <= set(known.fields), (whose, line)
 
 
 def test_the_whole_way_of_a_task_can_be_read_in_order_by_ids_alone(said: tuple[str, list[Said], str]) -> None:

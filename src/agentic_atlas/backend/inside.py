@@ -208,7 +208,9 @@ class RouterRequests:
                 await self.bar(barred, error.message, said.hello.instance.host)
             self._engine.router.say(TurnAway(said.number, failure(error)))
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
-            self._log.error("admission_failed", agent=said.identity.agent_id, exc_info=bug)
+            self._log.error(
+                "admission_failed", agent=said.identity.agent_id, instance=said.hello.instance.id, exc_info=bug
+            )
             self._engine.router.say(TurnAway(said.number, Failure(CloseCode.UNAVAILABLE, "internal")))
 
     async def bar(self, said: Barred, message: str = "", host: str = "") -> None:
@@ -260,7 +262,7 @@ class RouterRequests:
         except AtlasError:
             pass  # which the one who keeps them has told of, once: the agent says them again
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
-            self._log.error("agent_logs_failed", agent=instance.agent_id, exc_info=bug)
+            self._log.error("agent_logs_failed", agent=instance.agent_id, instance=instance.instance_id, exc_info=bug)
         self._engine.router.say(LogsKept(instance, up_to))
 
     async def renew(self, said: Renew) -> None:
@@ -274,7 +276,9 @@ class RouterRequests:
         except AtlasError as error:
             self._engine.router.say(Renewed(said.number, failure=failure(error)))
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
-            self._log.error("renewal_failed", agent=said.instance.agent_id, exc_info=bug)
+            self._log.error(
+                "renewal_failed", agent=said.instance.agent_id, instance=said.instance.instance_id, exc_info=bug
+            )
             self._engine.router.say(Renewed(said.number, failure=Failure(CloseCode.UNAVAILABLE, "internal")))
 
     async def depart(self, said: Departed) -> None:
@@ -283,9 +287,11 @@ class RouterRequests:
             await _depart(self._engine, said)
         except AtlasError as error:
             # It shows as connected until its token is used again or the backend starts again; no task depends on it.
-            self._log.warning("departure_not_stored", instance=said.instance.instance_id, code=error.code)
+            whose = said.instance
+            self._log.warning("departure_not_stored", agent=whose.agent_id, instance=whose.instance_id, code=error.code)
         except Exception as bug:  # noqa: BLE001  # a fault of ours with one agent must not end the others
-            self._log.error("departure_failed", instance=said.instance.instance_id, exc_info=bug)
+            whose = said.instance
+            self._log.error("departure_failed", agent=whose.agent_id, instance=whose.instance_id, exc_info=bug)
 
 
 def _asked(engine: Engine, by: InstanceRef, report: messages.Event) -> messages.Question | TaskFailure | None:

@@ -131,7 +131,9 @@ class Connection(Receiver):
 
     def crashed(self, bug: Exception) -> None:
         """A fault of ours with one agent must not end the router."""
-        self._context.log.error("connection_failed", agent=self.identity.agent_id, exc_info=bug)
+        self._context.log.error(
+            "connection_failed", agent=self.identity.agent_id, instance=self.instance_id, exc_info=bug
+        )
 
     def closed(self, *, left: bool = False) -> None:
         """The connection is gone: cut, or (`left`) closed by the peer."""

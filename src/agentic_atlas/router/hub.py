@@ -285,7 +285,9 @@ class ExpiredLeases:
     def report(self, lost: Lease) -> None:
         """Tell the backend that the instance has lost the attempt."""
         attempt = lost.attempt
-        self._context.log.warning("attempt_lost", task=attempt.task, attempt=attempt.attempt, why=lost.why.value)
+        self._context.log.warning(
+            "attempt_lost", instance=lost.instance, task=attempt.task, attempt=attempt.attempt, why=lost.why.value
+        )
         self._reporting[attempt] = asyncio.get_running_loop().create_future()
         number = next(self._context.numbers)
         self._context.receipts[number] = partial(self._answered, lost)
@@ -307,7 +309,11 @@ class ExpiredLeases:
         if receipt.failure is None:
             return
         self._context.log.warning(
-            "loss_not_stored", task=attempt.task, attempt=attempt.attempt, code=receipt.failure.code
+            "loss_not_stored",
+            instance=lost.instance,
+            task=attempt.task,
+            attempt=attempt.attempt,
+            code=receipt.failure.code,
         )
         if self._leases.instance(attempt) is None:
             until = self._context.clock() + self._context.settings.lost_again

@@ -38,7 +38,12 @@ class Renewals:
         if connection is None:
             return
         if answer.failure is not None:
-            self._context.log.info("token_not_renewed", agent=connection.identity.agent_id, code=answer.failure.code)
+            self._context.log.info(
+                "token_not_renewed",
+                agent=connection.identity.agent_id,
+                instance=connection.instance_id,
+                code=answer.failure.code,
+            )
             connection.send(_refused(answer.failure))
             return
         late = connection.patience.expired(self._context.wall())

@@ -82,7 +82,16 @@ class Answering:
         try:
             await self._answer(said, replies)
         except Exception as bug:  # noqa: BLE001  # a fault of ours in one call must not end the others
-            self._log.error("call_failed", task=said.call.task, call=said.call.id, exc_info=bug)
+            whose, call = said.instance, said.call
+            self._log.error(
+                "call_failed",
+                agent=whose.agent_id,
+                instance=whose.instance_id,
+                task=call.task,
+                attempt=call.attempt,
+                call=call.id,
+                exc_info=bug,
+            )
             fault = Fault("internal", "the backend failed to make this call")
             replies(Reply(said.call.id, ReplyKind.RESULT, state=TaskState.FAILED.value, error=fault))
         finally:
