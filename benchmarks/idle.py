@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from agentic_atlas.protocol import codec
-from agentic_atlas.protocol.messages import Beat, Hello, InstanceInfo, SkillSpec
+from agentic_atlas.protocol.messages import Beat, Hello, InstanceInfo, Resources, SkillSpec
 from benchmarks.http_load import Caller
 from tests.e2e.processes import Platform
 from tests.integration.router.doors import SUBPROTOCOL, TEXT, frame, request
@@ -41,6 +41,19 @@ BEAT = 8.0
 WATCHED = 24.0
 """Seconds of idleness, three beats of everybody."""
 SETTLED = 2.0
+RESOURCES = Resources(
+    threads=6,
+    open_files=24,
+    cores=8.0,
+    machine_cpu=12.5,
+    memory_used=9_000_000_000,
+    memory_total=16_000_000_000,
+    load=0.75,
+    disk_used=200_000_000_000,
+    disk_total=500_000_000_000,
+    battery=80.0,
+)
+"""What an agent on a laptop tells with each beat."""
 SKILL = SkillSpec(
     "count",
     {
@@ -86,7 +99,8 @@ class Agent:
 
     def beat(self, number: int) -> None:
         assert self._socket is not None
-        self._socket.sendall(frame(TEXT, codec.encode(Beat(number))))
+        beat = Beat(number, cpu=0.1 * (number % 7), memory=55_000_000 + number, resources=RESOURCES)
+        self._socket.sendall(frame(TEXT, codec.encode(beat)))
         self._read_until(b'"beat"')
 
     def leave(self) -> None:

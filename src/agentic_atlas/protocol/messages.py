@@ -498,7 +498,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", t
     error: Fault | None = None
 
 
-class Resources(msgspec.Struct, frozen=True, omit_defaults=True):
+class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the children of an agent's process take, and what there is of its machine; part of `beat`.
 
     Within a container that is limited, the machine is what the container may have. 0 or null: the system does not tell.

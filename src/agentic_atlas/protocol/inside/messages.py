@@ -121,7 +121,7 @@ class Congested(msgspec.Struct, frozen=True, tag_field="type"):
     congested: bool
 
 
-class Heard(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+class Heard(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True, gc=False):
     """An agent's beat came. Not answered.
 
     Said at once of one with a result or an attempt in question, and of the first without; of all others with the tick.
