@@ -71,7 +71,8 @@ def _told(spent: Counter[str]) -> str:
 
 
 def _spent_in(attempt: TraceAttempt) -> Counter[str]:
-    if attempt.accepted_at is None:
+    # A result says as well that the task was begun: both are stored as of the same moment then.
+    if attempt.accepted_at is None or attempt.accepted_at == attempt.ended_at:
         return Counter({"link and run": _between(attempt.began_at, attempt.ended_at)})
     link, run = _between(attempt.began_at, attempt.accepted_at), _between(attempt.accepted_at, attempt.ended_at)
     return Counter({"link": link, "run": run})

@@ -59,7 +59,7 @@ def test_what_the_time_of_a_task_was_spent_on_is_told_of_all_its_attempts_togeth
     task = CALLED | {"created_at": at(0), "ended_at": at(10)}
     lost = ONCE | {"began_at": at(1), "accepted_at": at(1.2), "ended_at": at(4), "end": "submitted"}
     again = ONCE | {"number": 2, "began_at": at(4.5), "accepted_at": at(5), "ended_at": at(10), "end": "completed"}
-    quick = ONCE | {"began_at": at(6.25), "accepted_at": None, "ended_at": at(6.5), "end": "completed"}
+    quick = ONCE | {"began_at": at(6.25), "accepted_at": at(6.5), "ended_at": at(6.5), "end": "completed"}
     platform.trace = {
         "trace_id": "ab" * 16,
         "tasks": [
