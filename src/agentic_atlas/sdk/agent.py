@@ -22,6 +22,7 @@ from agentic_atlas.protocol.refusals import refusal
 from agentic_atlas.protocol.schemas import SchemaRefused, check_together, words
 from agentic_atlas.protocol.versions import PROTOCOL_VERSION
 from agentic_atlas.sdk import identity, program
+from agentic_atlas.sdk.lines.capture import Hearer
 from agentic_atlas.sdk.lines.outlet import Outlet
 from agentic_atlas.sdk.outside import AgentArguments, Connect, folder_of_caller, linked, listening, log_of
 from agentic_atlas.sdk.resources.pausing import PauseOptions, rules, variables
@@ -257,7 +258,7 @@ class Agent:
             self._beginning = None
 
     async def _serve(
-        self, connect: Connect, log: logs.Log, monotonic: Callable[[], float], outlet: Outlet | None, *, firm: bool
+        self, connect: Connect, log: logs.Log, monotonic: Callable[[], float], outlet: Hearer | None, *, firm: bool
     ) -> None:
         hello = self._registration()
         log = log.bind(agent=self.name, instance=hello.instance.id)
@@ -316,7 +317,7 @@ async def serve_over(
     *,
     monotonic: Callable[[], float] = time.monotonic,
     firm: bool = False,
-    outlet: Outlet | None = None,
+    outlet: Hearer | None = None,
 ) -> None:
     """Run an agent over a link, as `Agent.serve` does over that of its environment.
 

@@ -15,10 +15,11 @@ library.setLevel(logging.INFO)
 
 
 @agent.skill
-async def endless(word: str) -> None:
+async def endless(ctx: Context, word: str) -> None:
     """Log and print, then wait to be killed."""
     library.info("%s begins", word)
     print(f"{word} prints")
+    ctx.log.info("tells", word=word)
     library.info("%s waits", word)
     await asyncio.sleep(3600)
 

@@ -59,9 +59,9 @@ async def test_the_lines_of_an_agent_that_is_killed_in_mid_task_are_there_up_to_
             waits = await line(at, "one waits")
             process.kill()
             await asyncio.to_thread(process.wait, PATIENCE)
-        begins, prints = await line(at, "one begins"), await line(at, "one prints")
-        assert {(one.task, one.attempt) for one in (begins, prints, waits)} == {(task.id, 1)}
-        assert (begins.source, prints.source, begins.logger) == ("logging", "stdout", "some.library")
+        begins, prints, tells = [await line(at, said) for said in ("one begins", "one prints", "tells")]
+        assert {(one.task, one.attempt) for one in (begins, prints, tells, waits)} == {(task.id, 1)}
+        assert (begins.source, prints.source, tells.source) == ("logging", "stdout", "task")
         messages = at.backend.lines.said()
         assert messages.index("one begins") < messages.index("one prints") < messages.index("one waits")
         (ready,) = [one for _, one in at.backend.lines.numbered() if one.message.startswith("ready as")]

@@ -2,6 +2,7 @@
 
 import math
 import string
+import time
 import traceback
 from collections.abc import Mapping
 from typing import Final
@@ -11,7 +12,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from agentic_atlas.observe.redaction import redact
-from agentic_atlas.protocol.messages import LINE_BYTES, LogLine
+from agentic_atlas.protocol.messages import LINE_BYTES, LogLevel, LogLine, Task
 from agentic_atlas.sdk.text import describe, presentable, type_name
 
 FIELDS: Final = 32
@@ -20,7 +21,7 @@ FIELDS: Final = 32
 _MARGIN: Final = 8_192
 """Characters beyond a cut that are searched for tokens too: none is longer."""
 _OF_TOKENS: Final = string.ascii_letters + string.digits + "_-."
-_NONE: Final = Raw(b"{}")
+NO_FIELDS: Final = Raw(b"{}")
 _LEFT_OUT: Final = Raw(b'{"left_out":"the fields, which are too long"}')
 _LEAST: Final = 64
 _EXACT: Final = 2**53
@@ -37,6 +38,18 @@ def clean(text: str, most: int = LINE_BYTES // 2) -> str:
     else:
         text = redact(text)
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def of_task(task: Task, level: LogLevel, message: str, fields: Raw = NO_FIELDS) -> LogLine:
+    """Return what a skill says of its task, now."""
+    now = time.time()  # noqa: TID251 - a line says when by the clock of its machine
+    trace = trace_id(task.trace)
+    return LogLine(now, level, message, "task", task=task.task, attempt=task.attempt, trace=trace, fields=fields)
+
+
+def trace_id(traceparent: str) -> str:
+    """Return the trace's part of a `traceparent`."""
+    return traceparent[3:35]
 
 
 def fitting(line: LogLine) -> tuple[LogLine, int]:
@@ -63,7 +76,7 @@ def traceback_of(error: BaseException) -> str:
 
 def encoded_fields(fields: Mapping[str, object]) -> Raw:
     """Return the fields of a line as JSON (`plain_fields`)."""
-    return Raw(msgspec.json.encode(plain_fields(fields))) if fields else _NONE
+    return Raw(msgspec.json.encode(plain_fields(fields))) if fields else NO_FIELDS
 
 
 def plain_fields(fields: Mapping[str, object]) -> dict[str, object]:

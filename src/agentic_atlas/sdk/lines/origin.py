@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from agentic_atlas.protocol.messages import Task
+from agentic_atlas.sdk.lines.line import trace_id
 
 
 class Origin(msgspec.Struct, eq=False):
@@ -35,11 +36,6 @@ class Origin(msgspec.Struct, eq=False):
     def trace(self) -> str:
         """Id of its trace (`trace-id` of W3C Trace Context)."""
         return trace_id(self.task.trace)
-
-
-def trace_id(traceparent: str) -> str:
-    """Return the trace's part of a `traceparent`."""
-    return traceparent[3:35]
 
 
 SKILL_THREAD: Final = "atlas-skill-"

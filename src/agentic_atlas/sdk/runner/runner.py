@@ -28,8 +28,8 @@ from agentic_atlas.protocol.messages import (
     Welcome,
 )
 from agentic_atlas.sdk.forks import watch_for_copies
+from agentic_atlas.sdk.lines.capture import Hearer
 from agentic_atlas.sdk.lines.origin import CURRENT, Origin
-from agentic_atlas.sdk.lines.outlet import Outlet
 from agentic_atlas.sdk.outlasting import outlasting
 from agentic_atlas.sdk.ports import Incoming, ToLink, UnsaidQuestion
 from agentic_atlas.sdk.runner.attempt import STOP_GRACE, Attempt, window
@@ -62,7 +62,7 @@ class Runner:
         on_connected: Callable[[Welcome], None] | None = None,
         stop_grace: float = STOP_GRACE,
         monotonic: Callable[[], float] = time.monotonic,
-        outlet: Outlet | None = None,
+        outlet: Hearer | None = None,
     ) -> None:
         """Prepare; nothing runs before `run`.
 
@@ -254,7 +254,7 @@ class Runner:
             calls=self._calls,
             clock=self.clock,
             limits=limits,
-            log=TaskLog(reports, self._log, attempt.names),
+            log=TaskLog(reports, task, self._outlet, self._log, attempt.names),
             loop=self._loop,
             limit=limit,
             questions=Questions(task, reports, limits, limit),

@@ -16,11 +16,13 @@ from typing import Final
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from agentic_atlas.observe.logs import SOURCE, Log
-from agentic_atlas.protocol.messages import Event, EventKind, Limits, Task
+from agentic_atlas.protocol.messages import Event, EventKind, Limits, LogLevel, Task
 from agentic_atlas.sdk.ledger.attempts import notice
-from agentic_atlas.sdk.lines.line import plain_fields
+from agentic_atlas.sdk.lines.capture import Hearer
+from agentic_atlas.sdk.lines.line import encoded_fields, of_task, plain_fields, traceback_of
 from agentic_atlas.sdk.ports import ToLink
 from agentic_atlas.sdk.text import describe, presentable, type_name
 
@@ -155,8 +157,13 @@ class TaskLog:
     those of level debug, which stay on this machine. Safe from any thread.
     """
 
-    def __init__(self, reports: AttemptReports, log: Log, names: Mapping[str, object]) -> None:
+    def __init__(
+        self, reports: AttemptReports, task: Task, hearer: Hearer | None, log: Log, names: Mapping[str, object]
+    ) -> None:
+        """Begin; `hearer` is told what goes to the network's logs, and `log` is the agent's own, on this machine."""
         self._reports = reports
+        self._task = task
+        self._hearer = hearer
         self._log = log
         self._names = {**names, SOURCE: "task"}
 
@@ -177,13 +184,13 @@ class TaskLog:
         self._say("error", event, fields)
 
     def exception(self, event: str, /, **fields: object) -> None:
-        """Log the exception being handled: its type and message go to the task, its traceback to the local log."""
+        """Log the exception being handled: its type and message go to the task, its traceback to the agent's owner."""
         error = sys.exception()
         told = {**fields, "error": f"{type_name(error)}: {describe(error)}"} if error is not None else fields
         self._say("error", event, told, traceback=error)
 
     def _say(
-        self, level: str, event: str, fields: dict[str, object], *, traceback: BaseException | None = None
+        self, level: LogLevel, event: str, fields: dict[str, object], *, traceback: BaseException | None = None
     ) -> None:
         kept, message = plain_fields(fields), presentable(event)
         local = _local(kept)
@@ -191,6 +198,12 @@ class TaskLog:
             local["exc_info"] = traceback
         getattr(self._log, level)(message, **self._names, **local)
         self._reports.log(level, message, kept)
+        if self._hearer is None:
+            return
+        self._hearer.tell(of_task(self._task, level, message, encoded_fields(fields)))
+        if traceback is not None:
+            told = of_task(self._task, level, message)
+            self._hearer.tell(replace(told, source="agent", exception=traceback_of(traceback)))
 
 
 def _encode(data: Mapping[str, object]) -> Raw:

@@ -9,12 +9,16 @@ import pytest
 from agentic_atlas import Agent, Context, SyncContext
 from agentic_atlas.protocol.caller.tasks import CallerInfo
 from agentic_atlas.protocol.messages import Event, EventKind, Outcome
+from agentic_atlas.sdk.lines.outlet import Outlet
+from tests.unit.sdk.lines.test_capture import lines
 from tests.unit.sdk.memory_wire import NOW, TRACE, Network, events_of, network, read
 
 
-async def run(agent: Agent, skill: str = "skill", **fields: Any) -> tuple[Any, Network]:
+async def run(
+    agent: Agent, skill: str = "skill", *, outlet: Outlet | None = None, **fields: Any
+) -> tuple[Any, Network]:
     """Run one task and return its output, and the network it ran on."""
-    async with network(agent) as net:
+    async with network(agent, outlet=outlet) as net:
         result = await net.ask(skill, **fields)
         assert result.outcome is Outcome.COMPLETED, result.error
     return read(result.output), net
@@ -128,6 +132,28 @@ async def test_a_log_line_goes_to_the_task_and_to_the_local_log() -> None:
     bound = {"skill": "skill", "task": "t1", "attempt": 1, "trace": "0af7651916cd43dd8448eb211c80319c"}
     local = {**bound, "source": "task", "characters": 12, "path": "a", "event_": "mine", "task_": "t9"}
     assert ("info", "translating", local) in net.log.lines
+
+
+async def test_a_log_line_is_told_to_the_networks_logs_as_its_tasks() -> None:
+    agent, outlet = Agent("tester"), Outlet()
+
+    @agent.skill
+    async def skill(ctx: Context) -> None:
+        ctx.log.debug("thinking")
+        ctx.log.info("translating", characters=12, path=Path("a"))
+        try:
+            raise ValueError("no")
+        except ValueError:
+            ctx.log.exception("went on without")
+
+    await run(agent, outlet=outlet)
+    line, failed, traced = lines(outlet)
+    assert (line.level, line.message, line.source) == ("info", "translating", "task")
+    assert (line.task, line.attempt, line.trace) == ("t1", 1, "0af7651916cd43dd8448eb211c80319c")
+    assert read(line.fields) == {"characters": 12, "path": "a"}
+    assert (failed.source, failed.exception, read(failed.fields)) == ("task", "", {"error": "ValueError: no"})
+    assert (traced.source, traced.task, traced.message) == ("agent", "t1", "went on without")
+    assert traced.exception.endswith("ValueError: no")
 
 
 async def test_debug_lines_stay_on_this_machine() -> None:
