@@ -14,6 +14,7 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
+from agentic_atlas.backend.domain.logs import LogLimits
 from agentic_atlas.backend.engine.census import OpenLimits
 from agentic_atlas.backend.engine.engine import EngineSettings, TokenTerms
 from agentic_atlas.backend.engine.logged_in import SessionTimes
@@ -22,14 +23,22 @@ from agentic_atlas.protocol.messages import Limits
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.settings import OF_PARTS, Settings, variable
 
-PARTS: Final[tuple[type, ...]] = (OpenLimits, EngineSettings, Limits, RouterSettings, TokenTerms, SessionTimes)
+PARTS: Final[tuple[type, ...]] = (
+    OpenLimits,
+    EngineSettings,
+    Limits,
+    RouterSettings,
+    TokenTerms,
+    SessionTimes,
+    LogLimits,
+)
 """Structs of limits."""
 
 
 def limits_of(settings: Settings) -> list[LimitInfo]:
     """Return the limits that these settings have in force."""
     engine = settings.engine
-    parts = (engine.open, engine, engine.messages, settings.router, engine.tokens, engine.sessions)
+    parts = (engine.open, engine, engine.messages, settings.router, engine.tokens, engine.sessions, engine.logs)
     assert tuple(map(type, parts)) == PARTS
     return [limit for part in parts for limit in _of(part)]
 
