@@ -55,6 +55,9 @@ OTHERS = {
     "watchers_per_task": "5",
     "watchers_per_key": "6",
     "requests_per_second": "7",
+    "logs_age": "60.0",
+    "logs_agent_bytes": "1000000",
+    "logs_bytes": "2000000",
 }
 """A value for each that is not its default."""
 
@@ -65,7 +68,8 @@ IDLE_TIMER = 25.0
 def parts(settings: Settings) -> list[object]:
     """Return the server's settings and those of each part."""
     engine = settings.engine
-    return [settings, settings.router, engine, engine.open, engine.messages, engine.tokens, engine.sessions]
+    kept = engine.sessions, engine.logs
+    return [settings, settings.router, engine, engine.open, engine.messages, engine.tokens, *kept]
 
 
 def test_a_connection_carries_data_at_least_every_25_seconds_whatever_is_set() -> None:

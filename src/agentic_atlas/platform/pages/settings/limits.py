@@ -24,6 +24,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "RouterSettings": "Connections of agents",
     "TokenTerms": "Tokens of agents",
     "SessionTimes": "Sessions of people",
+    "LogLimits": "Logs of agents",
 }
 """What is bounded by the limits of each part."""
 _NONE: Final = "0: no limit"
