@@ -12,6 +12,7 @@ from agentic_atlas import Client
 from tests.browser import browser
 from tests.e2e.processes import Platform, Process, connected, python
 from tests.e2e.programs import ECHO
+from tests.e2e.test_live_pages import SHIFTS
 from tests.looked_at import PASSWORD, Window, log_in, set_password, window
 
 TWICE = ECHO.replace('"echo"', '"twice"')
@@ -141,11 +142,15 @@ def test_whoever_waits_for_an_agent_is_told_that_another_process_has_the_token(
         atlas.agents.create("twice")
         made = atlas.tokens.create("twice")
         page = one.go("/agents/admin/twice")
+        page.evaluate(SHIFTS)
         with known.agent("twice", TWICE, token=made.token) as first:
             first.wait_for(connected)
             expect(page.get_by_role("heading", name="admin/twice")).to_contain_text("online")
             with known.agent("twice", TWICE, token=made.token):
                 expect(page.get_by_text("Another process has this token already")).to_be_visible()
+        expect(page.get_by_text("1 instance of the past")).to_be_visible()
+        expect(page.locator(".skill")).to_contain_text("say")
+        assert page.evaluate("window.shifted") == []
         assert one.faults == []
 
 

@@ -31,7 +31,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from agentic_atlas import Agent, Context, FilePart, LinkPart, TaskError
+from agentic_atlas import Agent, Context, FilePart, InvalidInput, LinkPart
 
 EVIL = {EVIL!r}
 LONG = EVIL + "<b>" * {MEGABYTE // 3}
@@ -62,7 +62,7 @@ async def asks(ctx: Context) -> str:
 
 @agent.skill
 async def fails(text: str) -> str:
-    raise TaskError(LONG, code="evil", detail={{EVIL: LONG}})
+    raise InvalidInput(LONG)
 
 @agent.skill
 async def files() -> list[FilePart | LinkPart]:

@@ -21,6 +21,7 @@ from agentic_atlas.platform.forms.draft import begun, continued
 from agentic_atlas.platform.forms.filling import fill
 from tests.browser import browser
 from tests.e2e.processes import Platform, connected
+from tests.e2e.test_live_pages import SHIFTS
 from tests.form_zoo import SAMPLES
 from tests.looked_at import DESKTOP, PASSWORD, PHONE, Window, log_in, set_password, window
 
@@ -40,6 +41,15 @@ async def count(ctx: Context, to: int, wait: bool = False) -> AsyncIterator[str]
         yield f"<b>{number}</b> "
     if wait:
         await asyncio.Event().wait()
+
+@agent.skill
+async def breaks(ctx: Context) -> AsyncIterator[str]:
+    await asyncio.sleep(0.5)
+    for number in range(20):
+        await ctx.progress(number / 20, f"at {number}")
+        yield f"line {number}\\n"
+    await ctx.ask("Which colour?")
+    raise ValueError("it broke\\n" * 9)
 
 if __name__ == "__main__":
     agent.run()
@@ -202,6 +212,28 @@ def test_output_is_seen_while_it_comes_and_a_run_is_canceled(one: Window) -> Non
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="Run canceled")).to_be_visible()
     assert page.locator("#run b").count() == 0
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_nothing_moves_while_a_run_gives_lines_asks_and_fails(
+    furnished: Platform, opened: Browser, size: tuple[int, int]
+) -> None:
+    with (
+        window(opened, furnished, size=size) as one,
+        Client(furnished.url, api_key=furnished.api_key) as atlas,
+    ):
+        log_in(one)
+        page = one.go("/agents/admin/streams/skills/breaks")
+        page.get_by_role("button", name="Run", exact=True).last.click()
+        expect(page.locator("#run")).to_be_attached()
+        page.evaluate(SHIFTS)
+        expect(page.locator("#run")).to_contain_text("line 19")
+        expect(page.locator("#run")).to_contain_text("It asks: Which colour?")
+        atlas.tasks.answer(re.findall(r"task=(\w+)", page.url)[0], "blue")
+        expect(page.get_by_role("heading", name="Run failed")).to_be_visible()
+        expect(page.locator("#run")).to_contain_text("it broke")
+        assert page.evaluate("window.shifted") == []
+        assert one.faults == []
 
 
 DECLARED = (

@@ -16,6 +16,7 @@ from tests.e2e.test_live_pages import SHIFTS
 from tests.faults.proxy import Proxy
 from tests.looked_at import DESKTOP, PHONE, SCHEMES, log_in, set_password, window
 
+TALL = (1280, 3_000)
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script> {{ 7 * 7 }} \u202e\u0007"
 DESK = """
 import asyncio
@@ -23,7 +24,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
-from agentic_atlas import Agent, Context, FilePart, TaskError
+from agentic_atlas import Agent, Context, FilePart, InvalidInput, TaskError
 
 agent = Agent("desk", concurrency=4)
 
@@ -32,8 +33,11 @@ async def plan(ctx: Context, city: str, days: int = 3) -> dict[str, object]:
     await ctx.progress(0.2, f"reading about {city}")
     ctx.log.info("begun", city=city, days=days)
     if ctx.attempt == 1:
+        await asyncio.sleep(1)
         raise TaskError("the map is not there yet", code="no_map")
     texts = [await ctx.call("desk", "describe", text=f"{city} {day}") for day in range(days)]
+    Path("map.txt").write_text(city)
+    await ctx.artifact("map.txt")
     colour = await ctx.ask("Which colour?", Literal["red", "blue"])
     ctx.log.warning("nearly done", colour=colour)
     return {"city": city, "colour": colour, "texts": texts, "notes": "one\\ntwo", "large": 12345678901234567890123}
@@ -62,6 +66,11 @@ async def files(ctx: Context) -> list[FilePart]:
     Path("large.bin").write_bytes(b"x" * 3_400_000)
     await ctx.artifact("large.bin")
     return [FilePart(name="<b>.html", media_type="text/html", content=b"<script>alert(1)</script>")]
+
+@agent.skill
+async def fails(ctx: Context) -> str:
+    await ctx.ask("When?")
+    raise InvalidInput("the map is not there yet\\n" * 30)
 
 @agent.skill
 async def endless(ctx: Context) -> str:
@@ -157,6 +166,35 @@ def test_nothing_moves_on_the_page_of_a_task_while_it_runs(desk: Platform, opene
         page.evaluate(SHIFTS)
         expect(page.locator("h1")).to_contain_text("completed")
         expect(page.locator(".events")).to_contain_text("said number=7")
+        assert page.evaluate("window.shifted") == []
+        assert one.faults == []
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, TALL])
+def test_nothing_moves_when_a_task_is_tried_again_calls_others_makes_a_file_asks_and_fails(
+    desk: Platform, opened: Browser, size: tuple[int, int]
+) -> None:
+    with window(opened, desk, size=size) as one, Client(desk.url, api_key=desk.api_key) as atlas:
+        log_in(one)
+        task = atlas.submit("desk", "plan", city="Lisbon")
+        page = one.go(f"/tasks/{task.id}")
+        page.evaluate(SHIFTS)
+        now = page.get_by_role("region", name="How it stands")
+        expect(now).to_contain_text("It asks a person")
+        expect(page.locator(".attempts tbody tr")).to_have_count(2)
+        expect(page.locator(".timeline-row .bar-run")).to_have_count(5)
+        expect(page.get_by_role("region", name="Files that it made")).to_contain_text("map.txt")
+        atlas.tasks.answer(task.id, "blue")
+        expect(page.get_by_role("region", name="Questions that it asked")).to_contain_text("blue")
+        expect(page.locator("h1")).to_contain_text("completed")
+        assert page.evaluate("window.shifted") == []
+        failing = atlas.submit("desk", "fails")
+        one.go(f"/tasks/{failing.id}")
+        page.evaluate(SHIFTS)
+        expect(now).to_contain_text("It asks a person")
+        atlas.tasks.answer(failing.id, "now")
+        expect(now).to_contain_text("the map is not there yet")
+        expect(page.get_by_role("region", name="Detail of the error")).to_contain_text("InvalidInput")
         assert page.evaluate("window.shifted") == []
         assert one.faults == []
 
