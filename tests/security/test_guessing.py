@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
-import structlog
 
 from agentic_atlas.backend.engine.guesses import TRIES
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.network import Network, network
 from agentic_atlas.settings import Settings
+from tests.debug_log import debug_log
 
 PASSWORD = "tall trees by the sea"
 GUESSERS = 16
@@ -48,7 +48,7 @@ async def test_guessing_at_full_speed_is_slowed_down_while_the_right_user_comes_
     settings = Settings(data_dir=tmp_path / "data", http_port=0, router_port=0)
     answers: Counter[int] = Counter()
     at_full_speed = asyncio.Event()
-    async with network(settings, structlog.get_logger()) as up:
+    async with network(settings, debug_log()) as up:
         await with_password(up)
         async with client(up) as known, client(up, "127.0.0.2") as elsewhere:
             assert await log_in(known, PASSWORD) == 201

@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import LogCapture
 
@@ -27,6 +26,7 @@ from agentic_atlas.backend.usecases import agents, machine, tokens
 from agentic_atlas.backend.usecases.application import Application
 from agentic_atlas.compose.network import Network, network
 from agentic_atlas.settings import Settings
+from tests.debug_log import debug_log
 from tests.unit.auth.forge import b64, forged
 
 MARK = "m4rk0fatt4ck"
@@ -182,7 +182,7 @@ async def at_api(up: Network, *fields: str, target: str = "/api/v1/whoami") -> t
 async def attacked(folder: Path, canary_url: str) -> AsyncIterator[tuple[Network, Forger, LogCapture]]:
     """Have a network with an agent, and who forges tokens for it; at the end no log has held one."""
     said = LogCapture()
-    log = structlog.wrap_logger(None, processors=[said], wrapper_class=structlog.make_filtering_bound_logger(0))
+    log = debug_log(said)
     settings = Settings(data_dir=folder, http_port=0, router_port=0, drain=0.0)
     async with network(settings, log) as up:
         key = await machine.bootstrap(up.engine, "ada")

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -30,6 +29,7 @@ from agentic_atlas.protocol.caller.tasks import SubmitRequest
 from agentic_atlas.protocol.messages import NAMES, Raw
 from agentic_atlas.protocol.versions import ERROR_HEADER, SUBPROTOCOL
 from agentic_atlas.settings import Settings
+from tests.debug_log import debug_log
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +79,11 @@ def said(task: str) -> dict[str, tuple[dict[str, Any], Answers]]:
         ),
         "beat": ({"n": 1, "attempts": [of]}, Answers()),
         "drain": ({}, Answers()),
+        # Whose task a line is of is looked up, and not taken from who says it.
+        "logs": (
+            {"first": 1, "lines": [{"at": 1.0, "level": "info", "message": "m", "source": "task", **of}], "dropped": 0},
+            Answers(other="logs_ack"),
+        ),
         # It says nothing of a task: whoever asks is given another token of its own agent.
         "token": ({}, Answers(other="token")),
         # What only routers say.
@@ -91,6 +96,7 @@ def said(task: str) -> dict[str, tuple[dict[str, Any], Answers]]:
             Answers(other=NOT_THEIRS),
         ),
         "event_ack": ({**of, "n": 1}, Answers(other=NOT_THEIRS)),
+        "logs_ack": ({"up_to": 1}, Answers(other=NOT_THEIRS)),
         "result_ack": (of, Answers(other=NOT_THEIRS)),
         "cancel": (of, Answers(other=NOT_THEIRS)),
         "answer": ({**of, "reaction": {"question": 1}}, Answers(other=NOT_THEIRS)),
@@ -187,7 +193,7 @@ async def next_answer(connection: ClientConnection, kind: str) -> str:
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
     settings = Settings(data_dir=folder, http_port=0, router_port=0, drain=0.0)
-    async with asyncio.timeout(60), network(settings, structlog.get_logger()) as up:
+    async with asyncio.timeout(60), network(settings, debug_log()) as up:
         key = await machine.bootstrap(up.engine, "ada")
         made = World(up, await up.engine.access.authenticate(key))
         await made.furnish()

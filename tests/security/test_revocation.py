@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import structlog
-
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.network import Network, network
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.settings import Settings
+from tests.debug_log import debug_log
 from tests.security.revocations import (
     AGENTS,
     REVOKED,
@@ -33,7 +32,7 @@ CALM = RouterSettings(beat_every=24.0)
 async def up(folder: Path) -> AsyncIterator[tuple[Network, str]]:
     """Have a network, with the key of its administrator where this is its first start."""
     settings = Settings(data_dir=folder, http_port=0, router_port=0, drain=0.0, router=CALM)
-    async with network(settings, structlog.get_logger()) as one:
+    async with network(settings, debug_log()) as one:
         yield one, await machine.bootstrap(one.engine, "ada") or ""
 
 

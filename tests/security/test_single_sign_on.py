@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-import structlog
 
 from agentic_atlas.backend.usecases import machine
 from agentic_atlas.compose.network import Network, network
 from agentic_atlas.settings import Settings
+from tests.debug_log import debug_log
 from tests.e2e.processes import free_port
 from tests.identity_provider import CLIENT, SECRET, identity_provider, signed_in
 
@@ -56,7 +56,7 @@ async def world(folder: Path, **settings: object) -> AsyncIterator[World]:
     with identity_provider(f"http://127.0.0.1:{port}/login/oidc/callback") as issuer:
         client = {"oidc_issuer": issuer, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET}
         chosen = Settings(data_dir=folder / "data", http_port=port, router_port=0, **client, **settings)  # type: ignore[arg-type]
-        async with network(chosen, structlog.get_logger()) as up, AsyncExitStack() as stack:
+        async with network(chosen, debug_log()) as up, AsyncExitStack() as stack:
             key = await machine.bootstrap(up.engine, "admin")
             assert key is not None
             yield World(up, key, stack)

@@ -20,7 +20,6 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-import structlog
 
 from agentic_atlas.api import app as of_api
 from agentic_atlas.backend.rights import Principal
@@ -30,6 +29,7 @@ from agentic_atlas.compose.network import Network, network
 from agentic_atlas.http.routes import Route
 from agentic_atlas.platform import app as of_platform
 from agentic_atlas.settings import Settings
+from tests.debug_log import debug_log
 from tests.e2e.processes import Platform
 from tests.security.hostile import NASTY
 from tests.security.test_jwt_attacks import UPGRADE, asked
@@ -51,7 +51,7 @@ ANOTHER_SITE: dict[str, dict[str, str]] = {
 async def up(folder: Path, **more: object) -> AsyncIterator[tuple[Network, httpx.AsyncClient]]:
     """Have a network, and a page of its own in which ada is logged in, who administers it."""
     settings = Settings(data_dir=folder, http_port=0, router_port=0, drain=0.0, **more)  # type: ignore[arg-type]  # a test's
-    async with network(settings, structlog.get_logger()) as one:
+    async with network(settings, debug_log()) as one:
         await machine.bootstrap(one.engine, "ada")
         secret = await machine.first_login(one.engine, "ada")
         url = one.addresses.api_url
@@ -177,7 +177,8 @@ def test_a_line_of_the_log_is_one_line_whatever_is_in_it(logged: io.StringIO, na
     log.warning(NASTY[name])
     logging.getLogger("library").warning("seen: %s", NASTY[name])
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
-    assert [line["event"] for line in lines] == ["request_failed", NASTY[name], f"seen: {NASTY[name]}"]
+    assert [line["event"] for line in lines] == ["request_failed", NASTY[name], "library_warned"]
+    assert lines[-1]["message"] == f"seen: {NASTY[name]}"
 
 
 @pytest.mark.parametrize("name", NASTY)

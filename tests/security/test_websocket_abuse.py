@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import structlog
 from structlog.testing import LogCapture
 
 from agentic_atlas.backend.usecases import machine
@@ -21,6 +20,7 @@ from agentic_atlas.compose.network import network
 from agentic_atlas.protocol.closing import decode_reason
 from agentic_atlas.router.settings import RouterSettings
 from agentic_atlas.settings import Settings
+from tests.debug_log import debug_log
 from tests.integration.router.doors import PATIENCE, SUBPROTOCOL, TEXT, frame, raw, request, upgraded
 from tests.integration.router.test_hostile_peers import BROKEN_FRAMES, BROKEN_MESSAGES, HELLO
 from tests.security.revocations import Crowd, crowd
@@ -55,7 +55,7 @@ ATTACKS: dict[str, tuple[bytes, int]] = {
 async def working(folder: Path) -> AsyncIterator[Crowd]:
     """Have a network whose agents work all the while; at the end none has noticed anything, and no fault was logged."""
     said = LogCapture()
-    log = structlog.wrap_logger(None, processors=[said], wrapper_class=structlog.make_filtering_bound_logger(0))
+    log = debug_log(said)
     settings = Settings(data_dir=folder, http_port=0, router_port=0, drain=0.0, router=CALM)
     async with network(settings, log) as one:
         key = await machine.bootstrap(one.engine, "ada") or ""

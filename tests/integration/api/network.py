@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import structlog
 
 from agentic_atlas.api.app import create_app
 from agentic_atlas.auth import load_or_create_ring, ring_files
@@ -61,6 +60,7 @@ from agentic_atlas.protocol.inside.messages import (
 from agentic_atlas.protocol.messages import Answer, Call, Cancel, Hello, InstanceInfo, Raw, Reaction, SkillSpec
 from agentic_atlas.protocol.tasks import Holdup, Loss
 from agentic_atlas.settings import Settings
+from tests.debug_log import debug_log
 from tests.in_process import InProcess
 
 GREET = SkillSpec(
@@ -288,7 +288,7 @@ async def api(
             monotonic=monotonic,
             ids=ids,
             entropy=secrets.token_bytes,
-            log=structlog.get_logger(),
+            log=debug_log(),
             bus=Bus(),
             schemas=JsonSchemas(apart),
             passwords=passwords,

@@ -17,6 +17,7 @@ from agentic_atlas.compose.unsent import Unsent
 from agentic_atlas.http.messages import Request, Response
 from agentic_atlas.transport.crowd import Crowd
 from tests.certificates import speaking_tls
+from tests.debug_log import debug_log
 
 PATIENCE = 20.0
 LONG = 16 * 1024 * 1024
@@ -24,7 +25,7 @@ CROWD = Crowd(10_000, structlog.get_logger(), time.monotonic)
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-LOG = structlog.get_logger()
+LOG = debug_log()
 KNOWN = Principal(User("usr_known", "ada", Role.MEMBER, 0.0), ApiKey("key_1", "usr_known", "", b"", 0.0), ())
 
 
