@@ -180,7 +180,7 @@ def test_results_on_disk_are_for_their_owners_eyes(client: Client, worker: Worke
 
 def test_off_leaves_no_file(client: Client, worker: Worker, platform: Platform) -> None:
     worker.gate.touch()
-    with worker.started(ATLAS_SPOOL="off") as agent:
+    with worker.started(ATLAS_SPOOL="off", ATLAS_LOG_FILE="off") as agent:
         agent.wait_for(connected)
         assert client.call("worker", "again", name="again") == "again is done"
         agent.kill()
