@@ -82,7 +82,7 @@ class RegisteredAgent:
     Attributes:
         instance: its registration.
         deliveries: the attempts that it has in hand.
-        logs: its log lines; None: none are taken.
+        logs: its log lines; None: it has sent none.
         readiness: whether it wants new work.
         reports: what it said of attempts and is not stored yet.
         changed: there may be something to tell the backend of it (`tell`).
@@ -97,6 +97,7 @@ class RegisteredAgent:
         "_context",
         "_end",
         "_granted",
+        "_log_terms",
         "_received",
         "_said",
         "_slots",
@@ -126,7 +127,8 @@ class RegisteredAgent:
         self._slots = slots
         self._end = end
         self.reports = Reports(context, end)
-        self.logs = None if welcome.logs is None else LogIntake(context, instance, welcome.logs, end.send)
+        self.logs: LogIntake | None = None
+        self._log_terms = welcome.logs
         self._beats = ControlRate(context.limits.control_frames_per_second)
         self._received = 0
         self._granted = 0
@@ -225,12 +227,18 @@ class RegisteredAgent:
             self._said = Credit(self.instance, self._slots, self._granted, holdup)
             self._context.tell(self._said)
 
+    def _intake(self) -> LogIntake:
+        """Return what takes its log lines: made for the first, since most agents say little."""
+        if self._log_terms is None:
+            raise ProtocolError("log lines are not taken: welcome did not offer it", code="logs_not_offered")
+        if self.logs is None:
+            self.logs = LogIntake(self._context, self.instance, self._log_terms, self._end.send)
+        return self.logs
+
     def _go_on(self, said: Drain | Renewal | Logs, data: bytes, now: float) -> None:
         """Take what it says of itself."""
         if isinstance(said, Logs):
-            if self.logs is None:
-                raise ProtocolError("log lines are not taken: welcome did not offer it", code="logs_not_offered")
-            self.logs.take(said, data, now)
+            self._intake().take(said, data, now)
         elif isinstance(said, Drain):
             self.drain()
         else:

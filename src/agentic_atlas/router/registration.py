@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import Future
+from functools import cache
 from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from agentic_atlas.router.connection import Connection
 from agentic_atlas.router.hub import ExpiredLeases, Hub, InstanceLineage, Leases
 from agentic_atlas.router.ports import RouterContext
 from agentic_atlas.router.renewals import retire
+from agentic_atlas.router.settings import RouterSettings
 
 _MOST_GRACES = 10
 """Grace periods for which attempts wait at the most for an instance that the backend does not let in."""
@@ -260,12 +262,13 @@ def _welcome(context: RouterContext, connection: Connection, admission: Admit) -
         token_expires_at=connection.identity.ends_at,
         token_renewable=admission.renewable and connection.identity.retires_at is None,
         attempts=list(admission.attempts),
-        logs=_log_terms(context) if admission.keeps_logs else None,
+        logs=_log_terms(context.settings) if admission.keeps_logs else None,
     )
 
 
-def _log_terms(context: RouterContext) -> LogTerms | None:
-    settings = context.settings
+@cache
+def _log_terms(settings: RouterSettings) -> LogTerms | None:
+    """Return what is offered: the same for all, so one of it is enough."""
     if not settings.log_lines_per_second:
         return None
     return LogTerms(settings.log_lines_per_second, max(1, settings.log_bytes_per_second))
