@@ -5,6 +5,7 @@ from typing import Final
 
 from agentic_atlas.backend.domain.records import Token, User
 from agentic_atlas.backend.engine.engine import Engine
+from agentic_atlas.backend.engine.log_tail import WATCHED as LOGS
 from agentic_atlas.backend.ports import Ended
 from agentic_atlas.backend.rights import AgentToken, Principal, key_invalid, seen_by
 from agentic_atlas.errors import AtlasError
@@ -22,7 +23,7 @@ NO_ADMINISTRATOR: Final = "its maker is an administrator no more"
 async def look_again(engine: Engine, user_ids: Iterable[str]) -> None:
     """End what these users watch and do not see any more; their other watches go on.
 
-    Who watches everything does so anew: there is no saying what they see now.
+    Who watches everything does so anew: there is no saying what they see now. Who watches logs is rung, and finds out.
     """
     for user_id in user_ids:
         watched = engine.feed.watched_by(user_id)
@@ -31,7 +32,11 @@ async def look_again(engine: Engine, user_ids: Iterable[str]) -> None:
             try:
                 if user is None:
                     raise key_invalid()
-                await engine.access.standing(seen_by(user), task_id)
+                if task_id == LOGS:
+                    for watch in watches:
+                        watch.ring(LOGS, b"")
+                else:
+                    await engine.access.standing(seen_by(user), task_id)
             except AtlasError as error:
                 # One that can't be looked at now ends too, and may be begun again.
                 for watch in watches:

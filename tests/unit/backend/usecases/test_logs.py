@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from agentic_atlas.auth import Scope
 from agentic_atlas.backend.domain.logs import LogFilter
 from agentic_atlas.backend.domain.records import AccessLevel, AgentRecord, Role, Share, Task
+from agentic_atlas.backend.engine.review import look_again
 from agentic_atlas.backend.rights import Principal
 from agentic_atlas.backend.store.memory_logs import MemoryLogs
 from agentic_atlas.backend.usecases import agents, logs
@@ -138,6 +139,17 @@ async def test_who_is_shared_an_agent_for_managing_begins_to_be_told_all_of_it(s
             story.network.engine.changes.agent(story.agent.id)
             await story.say("all")
             assert told(await anext(news)) == ["all"]
+
+
+async def test_who_is_shared_something_else_goes_on_to_be_told(story: Story) -> None:
+    place, news = await logs.watch(story.bob, story.network.application, LogFilter(), LogsOf(), last=0, keep_alive=LONG)
+    with place:
+        async with aclosing(news):
+            assert await anext(news) == []
+            await look_again(story.network.engine, [story.bob.user.id])
+            assert await anext(news) == []
+            await story.say("more to Bob", story.of_bob, "task")
+            assert told(await anext(news)) == ["more to Bob"]
 
 
 async def test_silence_is_told_and_the_end_of_the_server_ends_it(story: Story) -> None:
