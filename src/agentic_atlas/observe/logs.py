@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, cast
 
 from agentic_atlas.observe.declared import LogEvent
 from agentic_atlas.observe.events import LINES
-from agentic_atlas.observe.redaction import redact
+from agentic_atlas.observe.redaction import shortened
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
@@ -234,15 +234,8 @@ def is_terminal(stream: TextIO | None) -> bool:
 def _without_tokens(_logger: object, _method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = redact(_shortened(value))
+            event[name] = shortened(value, LONGEST)
     return event
-
-
-def _shortened(text: str) -> str:
-    """Return the text without its middle when it is very long: an exception's message may be anything."""
-    if len(text) <= LONGEST:
-        return text
-    return f"{text[: LONGEST // 2]} … {len(text) - LONGEST} characters … {text[-LONGEST // 2 :]}"
 
 
 class Forgiving:

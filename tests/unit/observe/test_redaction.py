@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentic_atlas.auth import mint, new_secret
-from agentic_atlas.observe.redaction import _SUSPECT, redact
+from agentic_atlas.observe.redaction import _SUSPECT, redact, shortened
 from tests.unit.auth.forge import CLAIMS, RING
 
 SECRET = new_secret("atlas_", lambda size: hashlib.sha512(b"seed").digest()[:size])
@@ -78,3 +78,19 @@ def test_of_a_run_no_more_is_read_at_each_place_than_one_secret_is_long() -> Non
     assert redact(f"atlas_{'a' * 42}A{'b' * 20}") == "[redacted]"
     name = f"atlas_{'a' * 43}A{'b' * 20}"
     assert redact(name) == name
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    before=st.integers(0, 12_000),
+    after=st.integers(0, 12_000),
+    secret=st.sampled_from([SECRET, TOKEN]),
+    between=st.sampled_from([" ", ""]),
+    filling=st.sampled_from([". ", "q"]),
+)
+def test_a_secret_where_a_long_text_is_cut_leaves_no_piece_of_itself(
+    before: int, after: int, secret: str, between: str, filling: str
+) -> None:
+    text = f"{filling * (before // len(filling))}{between}{secret}{between}{filling * (after // len(filling))}"
+    told = shortened(text, 2_000)
+    assert not any(secret[start : start + 20] in told for start in range(7, len(secret) - 20))

@@ -1,7 +1,6 @@
 """A log line that fits into its bounds: the middle of what is too long is left out, and no token is in it."""
 
 import math
-import string
 import time
 import traceback
 from collections.abc import Mapping
@@ -11,16 +10,13 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from agentic_atlas.observe.redaction import redact
+from agentic_atlas.observe.redaction import shortened
 from agentic_atlas.protocol.messages import LINE_BYTES, LogLevel, LogLine, Task
 from agentic_atlas.sdk.text import describe, presentable, type_name
 
 FIELDS: Final = 32
 """Most fields of a log line."""
 
-_MARGIN: Final = 8_192
-"""Characters beyond a cut that are searched for tokens too: none is longer."""
-_OF_TOKENS: Final = string.ascii_letters + string.digits + "_-."
 NO_FIELDS: Final = Raw(b"{}")
 _LEFT_OUT: Final = Raw(b'{"left_out":"the fields, which are too long"}')
 _LEAST: Final = 64
@@ -29,14 +25,7 @@ _EXACT: Final = 2**53
 
 def clean(text: str, most: int = LINE_BYTES // 2) -> str:
     """Return a text without tokens and lone surrogates, and without its middle when it is longer than `most`."""
-    if len(text) > most:
-        half = most // 2
-        # A token at the edge of what is searched would not be seen for one: what may be a part of it goes.
-        head = redact(text[: half + _MARGIN].rstrip(_OF_TOKENS) if len(text) > half + _MARGIN else text)[:half]
-        tail = redact(text[-half - _MARGIN :].lstrip(_OF_TOKENS) if len(text) > half + _MARGIN else text)[-half:]
-        text = f"{head} … {len(text) - most} characters … {tail}"
-    else:
-        text = redact(text)
+    text = shortened(text, most)
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
