@@ -58,6 +58,17 @@ def test_the_palette_leads_by_keys_alone_to_what_is_typed(known: Platform, opene
         assert one.faults == []
 
 
+def test_a_letter_alone_leads_nowhere_however_new_the_page_is(known: Platform, opened: Browser) -> None:
+    with window(opened, known) as one:
+        log_in(one)
+        page = one.go("/overview")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.keyboard.press("s")
+        page.evaluate("fetch('/healthz').then((answer) => answer.status)")
+        assert [url for url in asked if url.endswith("/settings")] == []
+
+
 def test_keys_are_listed_and_lead_to_each_section_but_not_from_a_field(known: Platform, opened: Browser) -> None:
     with window(opened, known) as one:
         log_in(one)

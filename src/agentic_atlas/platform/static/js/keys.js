@@ -14,7 +14,7 @@
   let chosen = 0;
   let asked = 0;
   let timer = 0;
-  let going = 0;
+  let going = -Infinity;
 
   const options = () => [...list.children];
 
@@ -92,7 +92,7 @@
     if (keys.open) return;
     if (event.key === "g") going = performance.now();
     else if (performance.now() - going < WITHIN && event.key in SECTIONS) location.assign(SECTIONS[event.key]);
-    else going = 0;
+    else going = -Infinity;
   });
   document.addEventListener("click", (event) => {
     const opens = event.target.closest?.("[data-opens]");
