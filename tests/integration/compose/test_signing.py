@@ -65,7 +65,7 @@ async def test_a_rotation_goes_unnoticed_and_its_old_keys_tokens_end_with_the_ke
 
         with pytest.raises(Conflict):
             await client.keys.withdraw(rotated.id)
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(10.0):
             await client.keys.withdraw(key_id(before))
             with pytest.raises(ConnectionClosed) as closed:
                 await again.socket.recv()
@@ -128,7 +128,7 @@ async def test_nothing_that_came_of_a_forged_token_outlives_the_key_that_it_was_
         with pytest.raises(ConnectionClosed):
             await other.hello(1)
 
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(10.0):
             ended = await client.keys.withdraw(key_id(old.token))
             assert await closed(forged) == WITHDRAWN
         assert (ended.tokens, ended.connected, ended.agents) == (2, 1, ("admin/hello",))
