@@ -49,7 +49,7 @@ def door(*, lines_per_second: int = 2_000) -> AbstractAsyncContextManager[Door]:
 
 
 async def line(at: Door, message: str) -> LogLine:
-    return await at.backend.lines.line(message, PATIENCE)
+    return await at.backend.lines.line(message, 3 * PATIENCE)  # a process starts first
 
 
 async def test_the_lines_of_an_agent_that_is_killed_in_mid_task_are_there_up_to_the_kill(tmp_path: Path) -> None:
