@@ -65,8 +65,8 @@ async def test_a_rotation_goes_unnoticed_and_its_old_keys_tokens_end_with_the_ke
 
         with pytest.raises(Conflict):
             await client.keys.withdraw(rotated.id)
-        async with asyncio.timeout(10.0):
-            await client.keys.withdraw(key_id(before))
+        await client.keys.withdraw(key_id(before))
+        async with asyncio.timeout(1.0):
             with pytest.raises(ConnectionClosed) as closed:
                 await again.socket.recv()
         assert closed.value.rcvd is not None
