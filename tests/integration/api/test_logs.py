@@ -64,7 +64,6 @@ async def test_a_stream_begins_with_the_last_lines_and_goes_on(tmp_path: Path) -
             await keep(atlas, "hello", 4, "d")
             while any(watch.waits for watch in atlas.engine.logs.tail._watches):  # noqa: ASYNC110 - it is told by itself
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(0.2)
             atlas.engine.feed.close()
         answer = watching.result()
         assert answer.headers["content-type"].startswith("text/event-stream")
